@@ -1,0 +1,1 @@
+"""Offline licensing: Usage Requests in, Usage Licenses out, and the ledger of everything that happened."""

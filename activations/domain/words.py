@@ -1,0 +1,120 @@
+"""The closed vocabularies of the portal: states, outcomes, choices, and what each role may do (Design 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class LicenseStatus(StrEnum):
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    REVOKED = "revoked"
+
+
+class ActivationState(StrEnum):
+    ACTIVE = "active"
+    DEACTIVATED = "deactivated"
+    LOST = "lost"
+    RESTORED = "restored"
+
+    @property
+    def occupies_seat(self) -> bool:
+        """Lost activations keep their seat: the host may still run (Design 9.9)."""
+        return self in (ActivationState.ACTIVE, ActivationState.LOST)
+
+
+class RequestState(StrEnum):
+    """What became of a Usage Request that proved possession of its License Key."""
+
+    PENDING = "pending"  # a person must choose
+    ANSWERED = "answered"
+    REFUSED = "refused"  # by a rule; asking again may end differently
+    DECLINED = "declined"  # by a person; final for this request
+
+
+class RestorationState(StrEnum):
+    REQUESTED = "requested"
+    APPROVED = "approved"
+    DENIED = "denied"
+    CLOSED = "closed"  # the host was found again, or its deactivation code arrived
+
+
+class TombstoneKind(StrEnum):
+    RESTORED = "restored"  # the lost host of a restored activation
+    DISPLACED = "displaced"  # an Instance replaced by a reinstallation on the same host
+    REBOUND = "rebound"  # the hardware an Instance was moved away from
+
+
+class Outcome(StrEnum):
+    ISSUED = "issued"
+    RESENT = "re-sent"
+    REFUSED = "refused"
+    PENDING = "pending"
+
+
+class Action(StrEnum):
+    """What issuing does to the activations of the license."""
+
+    NEW = "new"
+    UPDATE = "update"
+    REBIND = "rebind"
+    REINSTALL = "reinstall"
+    FIND = "find"
+    RESEND = "resend"
+
+
+class Choice(StrEnum):
+    """The answers a person can give to a pending decision (Design 9.10)."""
+
+    REBIND = "rebind"
+    REINSTALLED = "reinstalled"
+    SECOND = "second"
+    FOUND_AGAIN = "found-again"
+    RESTORED_BACKUP = "restored-backup"
+    REFUSE = "refuse"
+
+
+class Ability(StrEnum):
+    """What a role may do; stored as Django permissions of the same name."""
+
+    ISSUE = "issue_usage_license"
+    DEACTIVATE = "deactivate_activation"
+    MARK_LOST = "mark_lost"
+    REQUEST_RESTORATION = "request_restoration"
+    DECIDE_RESTORATION = "decide_restoration"
+    DECIDE_AS_LEAD = "decide_as_lead"
+    CREATE_LICENSE = "create_license"
+    CHANGE_LICENSE = "change_license_terms"
+    READ_LEDGER = "read_ledger"
+    CHECKPOINT_LEDGER = "checkpoint_ledger"
+    MANAGE_KEYS = "manage_signing_keys"
+    MANAGE_STAFF = "manage_staff"
+
+
+_AGENT = frozenset({Ability.ISSUE, Ability.DEACTIVATE, Ability.MARK_LOST, Ability.REQUEST_RESTORATION})
+
+ROLES: dict[str, frozenset[Ability]] = {
+    "support-agent": _AGENT,
+    "support-lead": _AGENT | {Ability.DECIDE_AS_LEAD, Ability.DECIDE_RESTORATION, Ability.READ_LEDGER},
+    "license-manager": frozenset({Ability.CREATE_LICENSE, Ability.CHANGE_LICENSE, Ability.READ_LEDGER}),
+    "auditor": frozenset({Ability.READ_LEDGER}),
+    "administrator": frozenset(
+        {Ability.MANAGE_KEYS, Ability.MANAGE_STAFF, Ability.CHECKPOINT_LEDGER, Ability.READ_LEDGER}
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who does something: the name that goes into the ledger, and the abilities that were checked for it."""
+
+    name: str
+    abilities: frozenset[Ability] = frozenset()
+
+    def may(self, ability: Ability) -> bool:
+        return ability in self.abilities
+
+    def lacks(self, abilities: Iterable[Ability]) -> tuple[Ability, ...]:
+        return tuple(ability for ability in abilities if ability not in self.abilities)
