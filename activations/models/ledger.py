@@ -1,0 +1,71 @@
+"""The append-only ledger, its chains, and the checkpoints over all of it (Design 5)."""
+
+from django.db import models
+from django.db.models import Q
+
+
+class LedgerChain(models.Model):
+    """The head of one chain. Its row is the lock under which the next entry of that chain is written."""
+
+    name = models.CharField(max_length=32, primary_key=True)
+    length = models.PositiveBigIntegerField(default=0)
+    head = models.CharField(max_length=64)
+    latest_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class LedgerEntry(models.Model):
+    """One entry. Triggers refuse UPDATE, DELETE, TRUNCATE, and an INSERT that does not follow its chain."""
+
+    chain = models.CharField(max_length=32)
+    seq = models.PositiveBigIntegerField()
+    at = models.DateTimeField()
+    actor = models.CharField(max_length=150)
+    kind = models.CharField(max_length=40)
+    reason = models.TextField(blank=True)
+    source = models.CharField(max_length=80, blank=True)
+    prev = models.CharField(max_length=64)
+    hash = models.CharField(max_length=64)
+    body = models.TextField("canonical JSON that is hashed")
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name_plural = "ledger entries"
+        constraints = [
+            models.UniqueConstraint(fields=["chain", "seq"], name="ledger_sequence_once"),
+            models.UniqueConstraint(fields=["hash"], name="ledger_hash_once"),
+            models.CheckConstraint(condition=Q(seq__gte=1), name="ledger_sequence_from_one"),
+        ]
+        indexes = [
+            models.Index(fields=["at"], name="ledger_at"),
+            models.Index(fields=["kind", "at"], name="ledger_kind_at"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.chain} {self.seq}"
+
+
+class LedgerLeaf(models.Model):
+    """The place of an entry in the Merkle tree; given once, by the checkpoint job, in commit order."""
+
+    index = models.PositiveBigIntegerField(primary_key=True)
+    entry = models.OneToOneField(LedgerEntry, on_delete=models.PROTECT, related_name="leaf")
+
+
+class LedgerCheckpoint(models.Model):
+    """A signed tree head (C2SP tlog-checkpoint) and the compact range it grew from."""
+
+    size = models.PositiveBigIntegerField()
+    root = models.CharField(max_length=64)
+    subtrees = models.JSONField("roots of the perfect subtrees, hex")
+    note = models.TextField("signed note")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-size"]
+        constraints = [models.UniqueConstraint(fields=["size"], name="one_checkpoint_per_size")]
+
+    def __str__(self) -> str:
+        return f"checkpoint {self.size}"
