@@ -1,0 +1,78 @@
+"""From a signed-in or named user to the actor of a use case; and creating staff with a role."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Group, User
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+
+from activations.domain.ledger import Kind
+from activations.domain.words import ROLES, Ability, Actor
+from activations.services.booking import portal_book
+from activations.services.results import BadInput, Refused, lacking
+
+
+@dataclass(frozen=True)
+class StaffCreated:
+    username: str
+    role: str
+
+
+class UnknownActor(Exception):
+    """No active staff member has that name; the message says what to do."""
+
+
+def actor_for(user: AbstractBaseUser | AnonymousUser) -> Actor:
+    """The actor of a signed-in user. A superuser has every ability a role can have, and no more."""
+    if not isinstance(user, User) or not user.is_active or not user.is_staff:
+        return Actor("anonymous")
+    held = {permission.removeprefix("activations.") for permission in user.get_all_permissions()}
+    return Actor(user.username, frozenset(ability for ability in Ability if ability.value in held))
+
+
+def actor_named(username: str) -> Actor:
+    """The actor of a staff member named on the command line. Raises UnknownActor."""
+    user = User.objects.filter(username=username, is_active=True, is_staff=True).first()
+    if user is None:
+        raise UnknownActor(
+            f"There is no active staff member {username!r}. "
+            f"Make one with `manage.py create_staff {username} --role ...`."
+        )
+    return actor_for(user)
+
+
+def create_staff(
+    *, username: str, role: str, password: str | None, actor: Actor, source: str
+) -> StaffCreated | Refused | BadInput:
+    """A staff account in one role. Without a password it cannot sign in, and can be named as actor only."""
+    refused = lacking(actor, [Ability.MANAGE_STAFF])
+    if refused:
+        return refused
+    if role not in ROLES:
+        return BadInput("role-unknown", f"There is no role {role}. Roles: {', '.join(ROLES)}.")
+    user = User(username=username, is_staff=True)
+    try:
+        user.full_clean(exclude=["password"], validate_unique=False)
+        if password is not None:
+            validate_password(password, user)
+    except ValidationError as error:
+        return BadInput("account-invalid", " ".join(error.messages))
+    user.set_password(password)
+    try:
+        with transaction.atomic():
+            user.save()
+            user.groups.add(Group.objects.get(name=role))
+            with portal_book(actor=actor, source=source) as book:
+                book.add(Kind.STAFF_CREATED, {"username": username, "role": role})
+    except IntegrityError:
+        return Refused("account-exists", f"There is a staff member {username} already.")
+    return StaffCreated(username, role)
+
+
+def system_actor() -> Actor:
+    """Whoever runs a command without naming themselves: keys, staff and the ledger, never a license."""
+    held = {Ability.MANAGE_KEYS, Ability.MANAGE_STAFF, Ability.CHECKPOINT_LEDGER, Ability.READ_LEDGER}
+    return Actor("command-line", frozenset(held))

@@ -1,0 +1,213 @@
+"""Booking a decision to issue: the activation it makes or moves, and the Usage License that is signed for it."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from chariot_license.protocol.block import Kind as BlockKind
+from chariot_license.protocol.block import write_block
+from chariot_license.protocol.codes import format_public_id
+from chariot_license.protocol.fingerprint import Fingerprint, match
+from chariot_license.protocol.license import Feature
+from chariot_license.protocol.license import UsageLicense as Claims
+
+from activations.domain.ledger import Kind
+from activations.domain.words import Action, ActivationState, Choice, RequestState, TombstoneKind
+from activations.models import (
+    Activation,
+    Instance,
+    KeyPurpose,
+    Seat,
+    Tombstone,
+    UsageLicense,
+    UsageRequest,
+)
+from activations.services import tombstones
+from activations.services.booking import Book
+from activations.services.case import Case
+from activations.services.gathering import current_terms
+from activations.services.signing import signer
+
+
+def resend(request: UsageRequest, book: Book) -> UsageLicense:
+    """The stored answer, byte for byte."""
+    answer = UsageLicense.objects.select_related("activation").get(request=request)
+    data = {"usage_license_id": answer.usage_license_id, "request_id": request.request_id}
+    book.add(Kind.USAGE_LICENSE_RESENT, data)
+    return answer
+
+
+def answer(case: Case, request: UsageRequest) -> UsageLicense:
+    """Books what the decision does to the activation, then signs and stores its Usage License."""
+    if Choice.RESTORED_BACKUP in case.decision.taken:
+        _accept_backup(case.instance, request, case.book)
+    for tombstone_id in case.decision.settles:
+        tombstones.settle(Tombstone.objects.get(tombstone_id=tombstone_id), "sighting accepted", case.book)
+    new = case.decision.action is Action.NEW
+    activation = _new_activation(case, request) if new else _moved_activation(case, request)
+    return _issue(case, activation, request)
+
+
+def _accept_backup(instance: Instance, request: UsageRequest, book: Book) -> None:
+    """From here on only this request and later ones count: the host lives a new line of its history."""
+    instance.epoch += 1
+    Instance.objects.filter(pk=instance.pk).update(epoch=instance.epoch)
+    request.epoch, request.in_line = instance.epoch, True
+    UsageRequest.objects.filter(pk=request.pk).update(epoch=request.epoch, in_line=True)
+    data = {"request_id": request.request_id, "instance": instance.thumbprint, "epoch": instance.epoch}
+    book.add(Kind.BACKUP_ACCEPTED, data)
+
+
+_ACTION_KINDS = {
+    Action.UPDATE: Kind.ACTIVATION_UPDATED,
+    Action.REBIND: Kind.ACTIVATION_REBOUND,
+    Action.REINSTALL: Kind.ACTIVATION_REINSTALLED,
+    Action.FIND: Kind.ACTIVATION_FOUND,
+}
+
+
+def _moved_activation(case: Case, request: UsageRequest) -> Activation:
+    """The activation the decision names, held from now on by this Instance on this host."""
+    instance, book, action = case.instance, case.book, case.decision.action
+    assert action is not None  # every decision that issues has one  # noqa: S101
+    activation = Activation.objects.select_related("instance", "seat", "usage_license").get(
+        activation_id=case.decision.activation_id
+    )
+    _bury_displaced(activation, instance, request, book)
+    if activation.state == ActivationState.LOST:
+        tombstones.close_open_restoration(activation, "the host was found again", book)
+    activation.state = ActivationState.ACTIVE
+    activation.instance = instance
+    for name, value in _holder_columns(request).items():
+        setattr(activation, name, value)
+    activation.changed_at = book.now
+    activation.save()
+    data = {"activation_id": activation.activation_id, "request_id": request.request_id}
+    book.add(_ACTION_KINDS[action], {**data, **_holder_data(activation)})
+    return activation
+
+
+def _new_activation(case: Case, request: UsageRequest) -> Activation:
+    license, instance, book = case.license, case.instance, case.book
+    held = Activation.objects.filter(license=license, seat__isnull=False).values("seat")
+    seat = Seat.objects.filter(license=license).exclude(pk__in=held).order_by("number").first()
+    if seat is None:
+        # The decision counted a free seat under the same lock, so the tables contradict themselves.
+        raise RuntimeError(f"{license.license_id} has no free seat although one was counted")
+    activation = Activation.objects.create(
+        activation_id=format_public_id("ACT", secrets.token_bytes(10)),
+        license=license,
+        state=ActivationState.ACTIVE,
+        seat=seat,
+        instance=instance,
+        **_holder_columns(request),
+        created_at=book.now,
+        changed_at=book.now,
+    )
+    data = {
+        "activation_id": activation.activation_id,
+        "seat": seat.number,
+        "request_id": request.request_id,
+        **_holder_data(activation),
+    }
+    book.add(Kind.ACTIVATION_CREATED, data)
+    return activation
+
+
+def _bury_displaced(activation: Activation, instance: Instance, request: UsageRequest, book: Book) -> None:
+    """What held the activation until now may still run somewhere: it gets a tombstone (Design 9.6)."""
+    if activation.instance_id != instance.pk:
+        tombstones.place(activation, TombstoneKind.DISPLACED, book)
+        return
+    known, seen = Fingerprint.from_json(activation.fingerprint), Fingerprint.from_json(request.fingerprint)
+    if not match(known, seen).matched:
+        tombstones.place(activation, TombstoneKind.REBOUND, book)
+
+
+def _holder_columns(request: UsageRequest) -> dict[str, Any]:
+    return {
+        "fingerprint": request.fingerprint,
+        "commitment": request.commitment,
+        "hostname": request.hostname,
+        "container": request.container,
+        "version": request.version,
+    }
+
+
+def _holder_data(activation: Activation) -> dict[str, Any]:
+    return {
+        "instance": activation.instance.thumbprint,
+        "fingerprint": activation.fingerprint,
+        "commitment": activation.commitment,
+        "hostname": activation.hostname,
+        "container": activation.container,
+    }
+
+
+def _issue(case: Case, activation: Activation, request: UsageRequest) -> UsageLicense:
+    book = case.book
+    earlier = activation.usage_license
+    claims = _claims(case, activation)
+    key = signer(KeyPurpose.USAGE_LICENSE, book.now)
+    payload = key.sign_usage_license(claims)
+    issued = UsageLicense.objects.create(
+        usage_license_id=claims.usage_license_id,
+        request=request,
+        activation=activation,
+        terms_revision=case.license.terms_revision,
+        supersedes=earlier.usage_license_id if earlier else "",
+        payload=payload,
+        text=write_block(BlockKind.LICENSE, payload),
+        sha256=hashlib.sha256(payload).hexdigest(),
+        signing_serial=key.serial,
+        issued_at=book.now,
+        issued_by=book.actor.name,
+    )
+    Activation.objects.filter(pk=activation.pk).update(usage_license=issued)
+    UsageRequest.objects.filter(pk=request.pk).update(state=RequestState.ANSWERED, code=case.decision.code)
+    data = {
+        "usage_license_id": issued.usage_license_id,
+        "activation_id": activation.activation_id,
+        "request_id": request.request_id,
+        "terms_revision": issued.terms_revision,
+        "supersedes": issued.supersedes,
+        "sha256": issued.sha256,
+        "signing_serial": issued.signing_serial,
+        "code": case.decision.code,
+    }
+    book.add(Kind.USAGE_LICENSE_ISSUED, data)
+    return issued
+
+
+def _claims(case: Case, activation: Activation) -> Claims:
+    license, read = case.license, case.read.request
+    terms = current_terms(license)
+    return Claims(
+        usage_license_id=format_public_id("USL", secrets.token_bytes(10)),
+        license_id=license.license_id,
+        activation_id=activation.activation_id,
+        request_id=read.request_id,
+        instance=read.thumbprint,
+        fingerprint=read.fingerprint,
+        product=license.product.code,
+        versions=(terms.version_low, terms.version_high),
+        features=tuple(Feature(feature["code"], _end_of(feature["expires"])) for feature in terms.features),
+        terms_revision=license.terms_revision,
+        supersedes=activation.usage_license.usage_license_id if activation.usage_license else None,
+        issued_at=int(case.book.now.timestamp()),
+        ledger_head=bytes.fromhex(case.book.head)[:16],
+        customer=license.customer.name,
+        revoked=(),
+        test=read.test,
+    )
+
+
+def _end_of(last_day: str | None) -> int | None:
+    """The second at which a feature stops: the end of its last day, in UTC."""
+    if last_day is None:
+        return None
+    midnight = datetime.combine(date.fromisoformat(last_day) + timedelta(days=1), time(), UTC)
+    return int(midnight.timestamp())

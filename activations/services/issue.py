@@ -1,0 +1,165 @@
+"""Answering a Usage Request: decide under the lock, then book the decision and the signed answer, or neither."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from django.db import transaction
+from django.utils import timezone
+
+from activations.domain.decisions import Chosen, Decision, decide, decision_digest
+from activations.domain.words import Ability, Action, Actor, Choice, Outcome, RequestState
+from activations.models import Instance, License, UsageLicense
+from activations.services import answering
+from activations.services.booking import Book, lock_license
+from activations.services.case import Case
+from activations.services.gathering import gather
+from activations.services.intake import Authenticated, contradiction, keep_refused, read_pasted
+from activations.services.recording import record_end, record_request
+from activations.services.results import BadInput, Refused, lacking
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What a Usage Request led to. `booked` is False for a dry run, and when the facts had changed (`stale`)."""
+
+    decision: Decision
+    digest: str
+    license_id: str
+    request_id: str
+    repaired: tuple[int, ...]
+    booked: bool
+    stale: bool = False
+    activation_id: str | None = None
+    usage_license_id: str | None = None
+    usage_license: str | None = None  # the text block
+
+
+def submit_usage_request(
+    *,
+    source: str | bytes,
+    actor: Actor,
+    origin: str,
+    dry_run: bool = False,
+    chosen: Chosen = Chosen(),
+    expect: str | None = None,
+    reason: str = "",
+) -> Submission | Refused | BadInput:
+    """Reads a pasted Usage Request, decides, and unless it is a dry run books what was decided.
+
+    `expect` is the digest of a dry run: if the decision or its facts are no longer the ones shown then, nothing is
+    booked and the submission is `stale`. A refusal by the decision table is a Submission; Refused and BadInput are
+    for what never reaches the table. `origin` says where it was booked from ("command", "desk").
+    """
+    refused = lacking(actor, [Ability.ISSUE])
+    if refused:
+        return refused
+    read = read_pasted(source)
+    if not isinstance(read, Authenticated):
+        if not dry_run:
+            keep_refused(source=source, problem=read, actor=actor)
+        return read
+    order = _Order(actor, origin, dry_run, chosen, expect, reason)
+    with transaction.atomic():
+        license = lock_license(read.license_pk)
+        problem = contradiction(read, license)
+        if problem is None:
+            return _under_lock(license, read, order)
+    if not dry_run:
+        keep_refused(source=source, problem=problem, actor=actor)
+    return problem
+
+
+@dataclass(frozen=True)
+class _Order:
+    """What the caller asked for, apart from the request itself."""
+
+    actor: Actor
+    origin: str
+    dry_run: bool
+    chosen: Chosen
+    expect: str | None
+    reason: str
+
+
+def _under_lock(license: License, read: Authenticated, order: _Order) -> Submission | Refused | BadInput:
+    instance = _locked_instance(read, create=not order.dry_run)
+    facts = gather(license, instance, read.request, timezone.now())
+    decision = decide(facts, order.chosen)
+    shown = Submission(
+        decision=decision,
+        digest=decision_digest(facts, decision),
+        license_id=license.license_id,
+        request_id=facts.request.request_id,
+        repaired=read.repaired,
+        booked=False,
+        activation_id=decision.activation_id,
+    )
+    if order.dry_run:
+        return shown
+    # What was shown may be the decision before the choice was made, or after it.
+    if order.expect is not None and order.expect not in (shown.digest, decision_digest(facts, decide(facts))):
+        return replace(shown, stale=True)
+    problem = _may_book(decision, order)
+    if problem:
+        return problem
+    assert instance is not None  # made above, since this is not a dry run  # noqa: S101
+    source = f"{order.origin}:request:{shown.request_id}"
+    with Book(chain=license.license_id, actor=order.actor, source=source, reason=order.reason) as book:
+        answer = _book(Case(license, instance, read, decision, book))
+    return replace(
+        shown,
+        booked=True,
+        activation_id=answer.activation.activation_id if answer else decision.activation_id,
+        usage_license_id=answer.usage_license_id if answer else None,
+        usage_license=answer.text if answer else None,
+    )
+
+
+def _locked_instance(read: Authenticated, *, create: bool) -> Instance | None:
+    """The Instance row, locked after the license's (Design 9.8), made on first sight unless it is a dry run."""
+    thumbprint = read.request.thumbprint.hex()
+    if create:
+        Instance.objects.get_or_create(
+            thumbprint=thumbprint,
+            defaults={"public_key": read.request.instance_key, "first_seen": timezone.now()},
+        )
+    return Instance.objects.select_for_update().filter(thumbprint=thumbprint).first()
+
+
+def _may_book(decision: Decision, order: _Order) -> Refused | BadInput | None:
+    open_choices = {option.choice for option in decision.options}
+    not_taken = [choice for choice in order.chosen.choices if choice not in decision.taken]
+    if not_taken and not_taken[0] in open_choices:
+        return BadInput(
+            "activation-not-named",
+            "Several activations match. Say which one is meant: "
+            + ", ".join(o.activation_id or "" for o in decision.options if o.choice is not_taken[0])
+            + ".",
+        )
+    if not_taken:
+        allowed = ", ".join(sorted(open_choices)) or "none"
+        return Refused(
+            "choice-not-open",
+            f"{not_taken[0].value!r} is not a choice for this request. Open choices: {allowed}. {decision.staff}",
+        )
+    refused = lacking(order.actor, decision.requires)
+    if refused:
+        return refused
+    due = Ability.DECIDE_AS_LEAD in decision.requires or Choice.REFUSE in decision.taken
+    if due and not order.reason.strip():
+        return BadInput("reason-missing", "Say why, in a sentence: the reason goes into the ledger.")
+    return None
+
+
+def _book(case: Case) -> UsageLicense | None:
+    request, decision = record_request(case), case.decision
+    if decision.action is Action.RESEND:
+        return answering.resend(request, case.book)
+    if decision.outcome is Outcome.ISSUED:
+        return answering.answer(case, request)
+    state = RequestState.PENDING
+    if decision.outcome is Outcome.REFUSED:
+        state = RequestState.DECLINED if Choice.REFUSE in decision.taken else RequestState.REFUSED
+    record_end(request, state, decision.code, case.book)
+    return None

@@ -1,0 +1,338 @@
+"""Creating a license, and changing what it grants."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from chariot_license.protocol.codes import LicenseKey, format_public_id
+from chariot_license.protocol.versions import in_range
+from django.db import transaction
+
+from activations.domain.ledger import Kind
+from activations.domain.words import Ability, Actor, LicenseStatus
+from activations.models import Activation, Customer, Feature, License, LicenseTerms, Product, RetiredKey, Seat
+from activations.models.activations import OCCUPYING
+from activations.services import vault
+from activations.services.booking import Book, lock_license
+from activations.services.results import BadInput, Refused, lacking, public_id, reason_missing
+
+DEFAULT_PRODUCT = "chariot-mqtt-server"
+MOST_ALLOWED = 10_000
+MOST_NAME = 200
+MOST_VERSION = 40
+_USE = "license-key"
+
+
+@dataclass(frozen=True)
+class FeatureTerm:
+    """A feature of a license, and its last day (None: it does not expire)."""
+
+    code: str
+    expires: date | None = None
+
+    def as_json(self) -> dict[str, str | None]:
+        return {"code": self.code, "expires": self.expires.isoformat() if self.expires else None}
+
+
+@dataclass(frozen=True)
+class LicenseCreated:
+    license_id: str
+    license_key: str  # the one time it is shown; it is mailed to the customer
+
+
+@dataclass(frozen=True)
+class LicenseChanged:
+    license_id: str
+    terms_revision: int
+    allowed: int
+    status: str
+    changes: tuple[str, ...]  # the kinds of ledger entries booked
+    license_key: str | None = None  # the new one, after a transfer
+
+
+@dataclass(frozen=True)
+class LicenseChange:
+    """What to change; None leaves a thing as it is. Features are the whole new list."""
+
+    allowed: int | None = None
+    features: Sequence[FeatureTerm] | None = None
+    versions: tuple[str, str] | None = None
+    status: LicenseStatus | None = None
+    customer: str | None = None
+
+
+def create_license(
+    *,
+    customer: str,
+    allowed: int,
+    features: Sequence[FeatureTerm],
+    actor: Actor,
+    source: str,
+    product: str = DEFAULT_PRODUCT,
+    versions: tuple[str, str] = ("", ""),
+) -> LicenseCreated | Refused | BadInput:
+    """A new license with its License Key, seats and first terms. The key is returned once and stored encrypted."""
+    refused = lacking(actor, [Ability.CREATE_LICENSE])
+    problem = (
+        refused
+        or _bad_customer(customer)
+        or _bad_allowed(allowed)
+        or _bad_features(product, features)
+        or _bad_versions(versions)
+    )
+    if problem:
+        return problem
+    key = LicenseKey(seed=secrets.token_bytes(8), secret=secrets.token_bytes(16))
+    license_id = format_public_id("LIC", secrets.token_bytes(10))
+    with transaction.atomic(), Book(chain=license_id, actor=actor, source=source) as book:
+        buyer, _ = Customer.objects.get_or_create(name=customer.strip())
+        license = License.objects.create(
+            license_id=license_id,
+            customer=buyer,
+            product=Product.objects.get(code=product),
+            allowed=allowed,
+            key_encrypted=vault.encrypt(key.text.encode(), use=_USE),
+            key_digest=vault.key_digest(key.lookup_id),
+            created_at=book.now,
+        )
+        terms = [feature.as_json() for feature in features]
+        LicenseTerms.objects.create(
+            license=license,
+            revision=1,
+            features=terms,
+            version_low=versions[0],
+            version_high=versions[1],
+            created_at=book.now,
+        )
+        seats = _add_seats(license, range(1, allowed + 1))
+        data = {
+            "customer": buyer.name,
+            "product": product,
+            "allowed": allowed,
+            "seats": seats,
+            "features": terms,
+            "versions": list(versions),
+            "terms_revision": 1,
+        }
+        book.add(Kind.LICENSE_CREATED, data)
+    return LicenseCreated(license_id, key.text)
+
+
+def change_license(
+    *, license_id: str, change: LicenseChange, actor: Actor, source: str, reason: str
+) -> LicenseChanged | Refused | BadInput:
+    """Change terms, allowed activations, status or owner, each booked; all of them or none.
+
+    Hosts keep the Usage License they have until their next round trip.
+    """
+    refused = lacking(actor, [Ability.CHANGE_LICENSE]) or reason_missing(reason)
+    if refused:
+        return refused
+    found = _named(license_id)
+    if isinstance(found, BadInput):
+        return found
+    with transaction.atomic():
+        license = lock_license(found)
+        problem = _problem(license, change)
+        if problem:
+            return problem
+        with Book(chain=license.license_id, actor=actor, source=source, reason=reason) as book:
+            booked = tuple(_apply(license, change, book))
+    key = license_key(License.objects.get(pk=license.pk)).text if change.customer is not None else None
+    return LicenseChanged(license.license_id, license.terms_revision, license.allowed, license.status, booked, key)
+
+
+def _problem(license: License, change: LicenseChange) -> Refused | BadInput | None:
+    if change == LicenseChange():
+        return BadInput("nothing-to-change", "Say what to change: allowed activations, features, status or customer.")
+    if license.status == LicenseStatus.REVOKED:
+        return Refused("license-revoked", "A revoked license stays as it is. Create a new one.")
+    if change.status is not None and change.status == license.status:
+        return Refused("status-unchanged", f"License {license.license_id} is {license.status} already.")
+    bad = _bad_features(license.product.code, change.features) if change.features is not None else None
+    if change.customer is not None:
+        bad = bad or _bad_customer(change.customer)
+    if change.versions is not None:
+        bad = bad or _bad_versions(change.versions)
+    if change.allowed is not None:
+        bad = bad or _bad_allowed(change.allowed)
+        occupied = Activation.objects.filter(license=license, state__in=OCCUPYING).count()
+        if bad is None and change.allowed < occupied:
+            return Refused(
+                "allowed-below-occupied",
+                f"{occupied} activations are in use, so the license cannot go below {occupied}. Deactivate or "
+                "restore some first.",
+            )
+    return bad
+
+
+def _apply(license: License, change: LicenseChange, book: Book) -> list[Kind]:
+    booked: list[Kind] = []
+    if change.features is not None or change.versions is not None:
+        booked.append(_change_terms(license, change, book))
+    if change.allowed is not None:
+        booked.append(_change_allowed(license, change.allowed, book))
+    if change.status is not None:
+        booked.append(_change_status(license, change.status, book))
+    if change.customer is not None:
+        booked += _transfer(license, change.customer, book)
+    return booked
+
+
+def _change_terms(license: License, change: LicenseChange, book: Book) -> Kind:
+    before = LicenseTerms.objects.get(license=license, revision=license.terms_revision)
+    low, high = change.versions if change.versions is not None else (before.version_low, before.version_high)
+    features = before.features
+    if change.features is not None:
+        features = [feature.as_json() for feature in change.features]
+    license.terms_revision += 1
+    LicenseTerms.objects.create(
+        license=license,
+        revision=license.terms_revision,
+        features=features,
+        version_low=low,
+        version_high=high,
+        created_at=book.now,
+    )
+    License.objects.filter(pk=license.pk).update(terms_revision=license.terms_revision)
+    data = {"features": features, "versions": [low, high], "terms_revision": license.terms_revision}
+    book.add(Kind.LICENSE_TERMS_CHANGED, data)
+    return Kind.LICENSE_TERMS_CHANGED
+
+
+def _change_allowed(license: License, allowed: int, book: Book) -> Kind:
+    """Raise: the count first, then the seats. Lower: free seats go first, from the highest number (Design 9.19)."""
+    before = license.allowed
+    seats = list(Seat.objects.filter(license=license).values_list("number", flat=True))
+    if allowed >= before:
+        License.objects.filter(pk=license.pk).update(allowed=allowed)
+        unused = (number for number in range(1, allowed + len(seats) + 1) if number not in set(seats))
+        seats = sorted([*seats, *_add_seats(license, [next(unused) for _ in range(allowed - before)])])
+    else:
+        held = Activation.objects.filter(license=license, seat__isnull=False).values("seat")
+        free = Seat.objects.filter(license=license).exclude(pk__in=held).order_by("-number")
+        doomed = list(free[: before - allowed])
+        Seat.objects.filter(pk__in=[seat.pk for seat in doomed]).delete()
+        License.objects.filter(pk=license.pk).update(allowed=allowed)
+        seats = sorted(set(seats) - {seat.number for seat in doomed})
+    license.allowed = allowed
+    book.add(Kind.LICENSE_ALLOWED_CHANGED, {"allowed": allowed, "before": before, "seats": seats})
+    return Kind.LICENSE_ALLOWED_CHANGED
+
+
+_STATUS_KINDS = {
+    LicenseStatus.SUSPENDED: Kind.LICENSE_SUSPENDED,
+    LicenseStatus.ACTIVE: Kind.LICENSE_REINSTATED,
+    LicenseStatus.REVOKED: Kind.LICENSE_REVOKED,
+}
+
+
+def _change_status(license: License, status: LicenseStatus, book: Book) -> Kind:
+    License.objects.filter(pk=license.pk).update(status=status.value)
+    license.status = status.value
+    book.add(_STATUS_KINDS[status], {})
+    return _STATUS_KINDS[status]
+
+
+def _transfer(license: License, customer: str, book: Book) -> list[Kind]:
+    """Another owner, and with it another License Key: the earlier owner's must not work any more (Design 9.4)."""
+    buyer, _ = Customer.objects.get_or_create(name=customer.strip())
+    License.objects.filter(pk=license.pk).update(customer=buyer)
+    book.add(Kind.LICENSE_TRANSFERRED, {"customer": buyer.name, "before": license.customer.name})
+    _replace_key(license, book)
+    return [Kind.LICENSE_TRANSFERRED, Kind.LICENSE_KEY_REPLACED]
+
+
+def replace_license_key(
+    *, license_id: str, actor: Actor, source: str, reason: str
+) -> LicenseCreated | Refused | BadInput:
+    """A new License Key in place of a leaked one. Installed licenses stay; requests made with the old key do not."""
+    refused = lacking(actor, [Ability.CHANGE_LICENSE]) or reason_missing(reason)
+    if refused:
+        return refused
+    found = _named(license_id)
+    if isinstance(found, BadInput):
+        return found
+    with transaction.atomic():
+        license = lock_license(found)
+        with Book(chain=license.license_id, actor=actor, source=source, reason=reason) as book:
+            key = _replace_key(license, book)
+    return LicenseCreated(license.license_id, key.text)
+
+
+def _replace_key(license: License, book: Book) -> LicenseKey:
+    """The seed stays and with it the fingerprint salt, so that no host looks changed (Design 9.4)."""
+    key = LicenseKey(seed=license_key(license).seed, secret=secrets.token_bytes(16))
+    RetiredKey.objects.create(license=license, key_digest=license.key_digest, retired_at=book.now)
+    serial = license.key_serial + 1
+    License.objects.filter(pk=license.pk).update(
+        key_encrypted=vault.encrypt(key.text.encode(), use=_USE),
+        key_digest=vault.key_digest(key.lookup_id),
+        key_serial=serial,
+    )
+    book.add(Kind.LICENSE_KEY_REPLACED, {"key_serial": serial})
+    return key
+
+
+def license_key(license: License) -> LicenseKey:
+    """The License Key, decrypted. Callers need it to check a proof or to mail it to its owner; nothing logs it."""
+    return LicenseKey.parse(vault.decrypt(bytes(license.key_encrypted), use=_USE).decode())
+
+
+def _add_seats(license: License, numbers: Sequence[int]) -> list[int]:
+    Seat.objects.bulk_create([Seat(license=license, number=number) for number in numbers])
+    return list(numbers)
+
+
+def _named(license_id: str) -> int | BadInput:
+    """The primary key of the license that somebody named."""
+    named = public_id("LIC", license_id)
+    if isinstance(named, BadInput):
+        return named
+    found = License.objects.filter(license_id=named).values_list("pk", flat=True).first()
+    return BadInput("license-unknown", f"There is no license {named}.") if found is None else found
+
+
+def _bad_customer(name: str) -> BadInput | None:
+    if not name.strip():
+        return BadInput("customer-missing", "Say who the customer is.")
+    if len(name.strip()) > MOST_NAME or not name.strip().isprintable():
+        # It stands in every Usage License of the customer, which is as strict (docs/protocol.md).
+        message = f"The name of a customer has at most {MOST_NAME} letters, all of them printable."
+        return BadInput("customer-unfit", message)
+    return None
+
+
+def _bad_versions(versions: tuple[str, str]) -> BadInput | None:
+    for version in filter(None, versions):
+        if len(version) > MOST_VERSION or not in_range(version, version, version):
+            message = f"{version!r} is not a version. Write numbers and dots, for example 2.4 or 2.4.1."
+            return BadInput("version-unreadable", message)
+    low, high = versions
+    if low and high and not in_range(low, "", high):
+        return BadInput("versions-reversed", f"The lowest version {low} is above the highest, {high}.")
+    return None
+
+
+def _bad_allowed(allowed: int) -> BadInput | None:
+    if 1 <= allowed <= MOST_ALLOWED:
+        return None
+    return BadInput("allowed-out-of-range", f"Allowed activations are between 1 and {MOST_ALLOWED}.")
+
+
+def _bad_features(product: str, features: Sequence[FeatureTerm]) -> BadInput | None:
+    known = list(Feature.objects.filter(product__code=product).values_list("code", flat=True))
+    if not known:
+        return BadInput("product-unknown", f"There is no product {product}.")
+    if not features:
+        return BadInput("features-missing", f"Name at least one feature: {', '.join(known)}.")
+    codes = [feature.code for feature in features]
+    unknown = [code for code in codes if code not in known]
+    if unknown:
+        return BadInput("feature-unknown", f"{product} has no feature {unknown[0]}. It has: {', '.join(known)}.")
+    if len(set(codes)) < len(codes):
+        return BadInput("feature-twice", "Each feature can be named once.")
+    return None

@@ -1,0 +1,69 @@
+"""What a use case answers when it did not do what was asked: expected, so values and not exceptions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from chariot_license.protocol.codes import parse_public_id
+from chariot_license.protocol.errors import CodeError
+
+from activations.domain.words import Ability, Actor
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A rule says no; nothing was booked. `code` is stable, `message` says what to do."""
+
+    code: str
+    message: str
+    detail: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class BadInput:
+    """What was given cannot be understood; nothing was booked. `code` is stable, `message` says what to do."""
+
+    code: str
+    message: str
+    detail: dict[str, object] = field(default_factory=dict)
+
+
+def lacking(actor: Actor, abilities: Iterable[Ability]) -> Refused | None:
+    """The refusal for an actor who lacks one of the abilities; None when nothing is lacking."""
+    missing = actor.lacks(abilities)
+    if not missing:
+        return None
+    names = ", ".join(ability.value.replace("_", " ") for ability in missing)
+    roles = _ROLE_HINT.get(missing[0], "a colleague with that role")
+    return Refused("not-allowed", f"{actor.name} may not: {names}. Ask {roles}.")
+
+
+def public_id(prefix: str, text: str) -> str | BadInput:
+    """The canonical form of an identifier as somebody typed it; a typo is named as a typo, not as unknown."""
+    try:
+        return parse_public_id(prefix, text)
+    except CodeError as error:
+        return BadInput(error.code, str(error), dict(error.detail))
+
+
+def reason_missing(reason: str) -> BadInput | None:
+    if reason.strip():
+        return None
+    return BadInput("reason-missing", "Say why, in a sentence: the reason goes into the ledger.")
+
+
+_ROLE_HINT = {
+    Ability.DECIDE_AS_LEAD: "a support lead",
+    Ability.DECIDE_RESTORATION: "a support lead",
+    Ability.CREATE_LICENSE: "a license manager",
+    Ability.CHANGE_LICENSE: "a license manager",
+    Ability.MANAGE_KEYS: "an administrator",
+    Ability.MANAGE_STAFF: "an administrator",
+    Ability.CHECKPOINT_LEDGER: "an administrator",
+    Ability.READ_LEDGER: "a support lead or an auditor",
+    Ability.ISSUE: "a support agent",
+    Ability.DEACTIVATE: "a support agent",
+    Ability.MARK_LOST: "a support agent",
+    Ability.REQUEST_RESTORATION: "a support agent",
+}
