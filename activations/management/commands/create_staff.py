@@ -1,0 +1,35 @@
+"""create_staff: a staff account in one role."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from activations.domain.words import ROLES
+from activations.management.base import SOURCE, PortalCommand, done
+from activations.services.actors import create_staff, system_actor
+
+
+class Command(PortalCommand):
+    help = "Make a staff account in one role."
+
+    def arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("username")
+        parser.add_argument("--role", required=True, metavar="|".join(ROLES))
+        parser.add_argument("--password", help='"-" reads it from standard input; without one nobody can sign in')
+
+    def perform(self, options: dict[str, Any]) -> dict[str, Any]:
+        password = options["password"]
+        if password == "-":  # noqa: S105 - means standard input
+            password = sys.stdin.readline().rstrip("\n")
+        made = done(
+            create_staff(
+                username=options["username"],
+                role=options["role"],
+                password=password,
+                actor=system_actor(),
+                source=SOURCE,
+            )
+        )
+        return {"username": made.username, "role": made.role}
