@@ -202,8 +202,8 @@ def _tombstone_seen(walk: Walk) -> Decision | None:
     if not walk.sighted:
         return None
     if not _host_options(walk):
-        return walk.refused("no-seat-tombstone", cases=_cases(walk), **_holders(walk.facts))
-    return _recognised(walk, "tombstone-seen", cases=_cases(walk))
+        return walk.refused("no-seat-tombstone", cases=walk.cases, **_holders(walk.facts))
+    return _recognised(walk, "tombstone-seen", cases=walk.cases)
 
 
 def _same_host_active(walk: Walk) -> Decision | None:
@@ -216,7 +216,7 @@ def _same_host_active(walk: Walk) -> Decision | None:
 def _seat(walk: Walk) -> Decision:
     facts = walk.facts
     if facts.free > 0:
-        return walk.issued("activated", Action.NEW, taken=facts.occupied + 1, allowed=facts.license.allowed)
+        return walk.issued("activated", Action.NEW, free=facts.free - 1, allowed=facts.license.allowed)
     return walk.refused("no-seat", **_holders(facts))
 
 
@@ -247,7 +247,7 @@ def _recognised(walk: Walk, code: str, **details: object) -> Decision:
     if option.choice is Choice.REINSTALLED:
         return walk.issued("reinstalled", Action.REINSTALL, activation_id=option.activation_id, option=option)
     if walk.sighted:
-        return walk.issued("sighting-accepted", Action.NEW, option=option, cases=_cases(walk))
+        return walk.issued("sighting-accepted", Action.NEW, option=option, cases=walk.cases)
     return walk.issued("second-chariot", Action.NEW, option=option)
 
 
@@ -288,10 +288,6 @@ def _lead(choice: Choice, activation_id: str | None = None) -> Option:
 
 def _ids(activations: tuple[ActivationFacts, ...]) -> tuple[str, ...]:
     return tuple(activation.activation_id for activation in activations)
-
-
-def _cases(walk: Walk) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(stone.restoration_id or stone.activation_id for stone in walk.sighted))
 
 
 def _holders(facts: Facts) -> dict[str, Any]:

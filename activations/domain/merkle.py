@@ -31,7 +31,7 @@ class Range:
     roots: tuple[bytes, ...] = ()
 
     def __post_init__(self) -> None:
-        if len(self.roots) != self.size.bit_count():
+        if self.size < 0 or len(self.roots) != self.size.bit_count():
             raise ValueError(
                 f"a tree of {self.size} leaves has {self.size.bit_count()} subtrees, not {len(self.roots)}"
             )

@@ -28,7 +28,9 @@ NOT_COMPARABLE = (
 TERMS_CHANGED_SINCE = (
     "The terms of the license changed after this answer was made. To get them the customer needs a new Usage Request."
 )
-BACKUP_ACCEPTED = "Accepted as restored from a backup: earlier requests of this Chariot no longer count."
+BACKUP_ACCEPTED = (
+    "Taken as restored from a backup: once this is answered, earlier requests of this Chariot no longer count."
+)
 
 _NEW_REQUEST = "Please make a new Usage Request on that Chariot (Offline > Generate Usage Request) and send it to us."
 _REVIEW = "Your Usage Request needs a review on our side, because "
@@ -48,6 +50,10 @@ def active_elsewhere(license_ids: Iterable[str]) -> str:
 def sighting(activation_id: str, restoration_id: str | None) -> str:
     case = f" (case {restoration_id})" if restoration_id else ""
     return f"Sighting: this host or Chariot was written off with activation {activation_id}{case}."
+
+
+def settles(cases: Iterable[str]) -> str:
+    return f"The sighting is accepted, which settles the earlier case: {', '.join(cases)}."
 
 
 def host_drift(words: str) -> str:
@@ -96,8 +102,7 @@ def _version(asked: str, versions: tuple[str, str]) -> tuple[str, str]:
 
 
 def _no_seat(active: Sequence[ActivationFacts], lost: Sequence[ActivationFacts], allowed: int) -> tuple[str, str]:
-    taken = len(active) + len(lost)
-    staff = f"No seat is free: {taken} of {allowed} {'is' if taken == 1 else 'are'} taken."
+    staff = f"No seat is free; the license allows {allowed}."
     customer = "All activations of your license are in use."
     if active:
         staff += f" Active: {'; '.join(map(_holder, active))}."
@@ -108,8 +113,8 @@ def _no_seat(active: Sequence[ActivationFacts], lost: Sequence[ActivationFacts],
     if lost:
         staff += f" Lost, could be restored after review: {'; '.join(map(_holder, lost))}."
         customer += (
-            f" Reported lost: {'; '.join(map(_host, lost))}. Please write to us what happened to it, and we "
-            "will review whether its activation can be restored."
+            f" Reported lost: {'; '.join(map(_host, lost))}. Please write to us what happened, and we will "
+            "review whether an activation can be restored."
         )
     return staff, customer
 
@@ -190,7 +195,7 @@ SENTENCES: dict[str, Callable[..., tuple[str, str]]] = {
         "This Usage Request has been refused. " + _NEW_REQUEST,
     ),
     "declined-by-person": _fixed(
-        "Refused by a person (it would have been: {was}).",
+        "Refused by a person; the case was: {was}.",
         "We could not accept this Usage Request. " + _NEW_REQUEST,
     ),
     "counter-repeated": _fixed(
@@ -245,12 +250,12 @@ SENTENCES: dict[str, Callable[..., tuple[str, str]]] = {
     ),
     "tombstone-seen": _listed(
         "This host or Chariot was written off in {}, and it still exists. A lead decides.",
-        _REVIEW + "it comes from a host or an installation that we had written off as gone. Please tell us what "
+        _REVIEW + "it comes from a host or an installation that we had noted as gone. Please tell us what "
         "happened to it.",
         "cases",
     ),
     "sighting-accepted": _listed(
-        "Accepted as a new activation; the earlier case {} is settled. Takes a seat.",
+        "Accepted as a new activation, although it was written off in {}. Takes a seat.",
         "Here is the Usage License for your Chariot.",
         "cases",
     ),
@@ -265,7 +270,7 @@ SENTENCES: dict[str, Callable[..., tuple[str, str]]] = {
         "Here is the Usage License for your second Chariot on this host.",
     ),
     "activated": _fixed(
-        "New activation. Takes a seat: {taken} of {allowed} are taken then.",
+        "New activation. Takes a seat; free afterwards: {free} of {allowed}.",
         "Here is the Usage License for your Chariot.",
     ),
     "no-seat": _no_seat,

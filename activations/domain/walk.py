@@ -65,6 +65,11 @@ class Walk:
     taken: tuple[Choice, ...] = ()
     warnings: tuple[str, ...] = ()
 
+    @property
+    def cases(self) -> tuple[str, ...]:
+        """What buried the tombstones that are sighted: restoration cases, else activations."""
+        return tuple(dict.fromkeys(stone.restoration_id or stone.activation_id for stone in self.sighted))
+
     def warned(self, warning: str) -> Walk:
         return replace(self, warnings=(*self.warnings, warning))
 
@@ -111,6 +116,8 @@ class Walk:
         """Answered. A lead who takes an option with a sighting on the screen accepts the sighting (Design 9.7)."""
         walk = self if option is None else self.taking(option)
         settles = walk.sighted if option is not None and option.ability is Ability.DECIDE_AS_LEAD else ()
+        if settles:
+            walk = walk.warned(say.settles(walk.cases))
         outcome = Outcome.RESENT if action is Action.RESEND else Outcome.ISSUED
         decision = walk._answer(outcome, code, details={"activation_id": activation_id, **details})
         return replace(
