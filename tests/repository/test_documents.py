@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import zip_longest
 from pathlib import Path
 
 import pytest
@@ -21,8 +22,7 @@ def test_the_table_of_roles_is_the_roles() -> None:
     listed = set()
     for ability, *cells in rows[2:]:
         listed.add(ability.strip().replace(" ", "_"))
-        cells += [""] * (len(names) - len(cells))
-        for name, cell in zip(names, cells, strict=True):
+        for name, cell in zip_longest(names, cells, fillvalue=""):
             if cell.strip() == "yes":
                 documented[name].add(ability.strip().replace(" ", "_"))
     assert documented == {role: {ability.value for ability in held} for role, held in ROLES.items()}
