@@ -175,6 +175,6 @@ class RevealedCode(models.Model):
         ordering = ["revealed_at", "id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["license", "commitment", "activation"], name="one_revealed_code_per_activation"
+                fields=["license", "commitment", "activation", "epoch"], name="one_revealed_code_per_activation"
             ),
         ]

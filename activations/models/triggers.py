@@ -1,4 +1,4 @@
-"""Writes the rules of `guards` into the database as triggers, and tells which are missing.
+"""Writes the rules of `guards` and `rules` into the database as triggers, and tells which are missing.
 
 `install` runs after every migrate (activations.apps) and touches only what is missing or differs, so that a routine
 migrate takes no table locks. Superusers and whoever owns the tables can still drop a trigger: the system check and
@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from activations.models.guards import POSTGRESQL, SQLITE, Event, Guard, all_guards
+from activations.models.guards import Guard, all_guards
+from activations.models.rules import POSTGRESQL, SQLITE, Event
 
 _ROW, _BEFORE = 1, 2  # bits of pg_trigger.tgtype
 _ALWAYS = "A"  # fires under session_replication_role = replica too
@@ -28,22 +29,26 @@ class Installed:
     shape: tuple[object, ...]
 
 
+@dataclass(frozen=True)
+class Definition:
+    """A trigger as it must be, and the statements that make it."""
+
+    trigger: Installed
+    statements: tuple[str, ...]
+
+
 def install(connection: BaseDatabaseWrapper) -> list[str]:
     """Makes the triggers what `guards` says, all or nothing; the names of those that were made or removed."""
     with transaction.atomic(using=connection.alias):
+        wanted = _wanted(connection)
         found = {trigger.name: trigger for trigger in _installed(connection)}
-        wanted = {guard.name: guard for guard in _wanted(connection)}
-        stale = [
-            trigger
-            for name, trigger in found.items()
-            if name not in wanted or trigger != _expected(connection, wanted[name])
-        ]
+        stale = [trigger for name, trigger in found.items() if name not in wanted or trigger != wanted[name].trigger]
         _drop(connection, stale)
         kept = found.keys() - {trigger.name for trigger in stale}
-        made = [guard for name, guard in wanted.items() if name not in kept]
-        for guard in made:
-            _run(connection, _statements(connection, guard))
-    return sorted({trigger.name for trigger in stale} | {guard.name for guard in made})
+        made = [name for name in wanted if name not in kept]
+        for name in made:
+            _run(connection, wanted[name].statements)
+    return sorted({trigger.name for trigger in stale} | set(made))
 
 
 def uninstall(connection: BaseDatabaseWrapper, events: Collection[Event] = tuple(Event)) -> None:
@@ -55,36 +60,27 @@ def uninstall(connection: BaseDatabaseWrapper, events: Collection[Event] = tuple
 
 def problems(connection: BaseDatabaseWrapper) -> dict[str, str]:
     """What is wrong, by trigger name: "missing", or "altered" (another definition, or switched off)."""
+    wanted = _wanted(connection)
     found = {trigger.name: trigger for trigger in _installed(connection)}
-    wrong = {}
-    for guard in _wanted(connection):
-        if guard.name not in found:
-            wrong[guard.name] = "missing"
-        elif found[guard.name] != _expected(connection, guard):
-            wrong[guard.name] = "altered"
-    return wrong
+    return {
+        name: "altered" if name in found else "missing"
+        for name, definition in wanted.items()
+        if found.get(name) != definition.trigger
+    }
 
 
-def _wanted(connection: BaseDatabaseWrapper) -> list[Guard]:
+def _wanted(connection: BaseDatabaseWrapper) -> dict[str, Definition]:
     """The triggers for the tables there are: none before the first migrate, some while migrations are undone."""
     if connection.vendor not in (POSTGRESQL, SQLITE):
         raise NotImplementedError(
             f"The ledger cannot be guarded on {connection.vendor}: use PostgreSQL or SQLite (DATABASE_URL)."
         )
     tables = set(connection.introspection.table_names())
-    return [guard for guard in all_guards(connection.vendor) if guard.table in tables]
-
-
-def _expected(connection: BaseDatabaseWrapper, guard: Guard) -> Installed:
+    guards = [guard for guard in all_guards(connection.vendor) if guard.table in tables]
     if connection.vendor == SQLITE:
-        return Installed(guard.name, guard.table, (_sqlite_trigger(guard),))
-    row = 0 if guard.event is Event.TRUNCATE else _ROW
-    kind = row | _BEFORE | guard.event.value
-    return Installed(
-        guard.name,
-        guard.table,
-        (_ALWAYS, kind, "", _plpgsql(guard), f"search_path={_search_path(connection)}"),
-    )
+        return {guard.name: _sqlite_trigger(guard) for guard in guards}
+    search_path = _search_path(connection)
+    return {guard.name: _postgresql_trigger(guard, search_path) for guard in guards}
 
 
 def _installed(connection: BaseDatabaseWrapper) -> list[Installed]:
@@ -96,10 +92,10 @@ def _installed(connection: BaseDatabaseWrapper) -> list[Installed]:
             )
         else:
             cursor.execute(
-                "SELECT t.tgname, c.relname, t.tgenabled::text, t.tgtype::int, t.tgattr::text, p.prosrc, "
-                "array_to_string(p.proconfig, ' ') FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid "
+                "SELECT t.tgname, c.relname, t.tgenabled::text, t.tgtype::int, t.tgattr::text, t.tgqual IS NULL, "
+                "p.prosrc, array_to_string(p.proconfig, ' ') FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid "
                 "JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_proc p ON p.oid = t.tgfoid "
-                "WHERE n.nspname = current_schema() AND NOT t.tgisinternal AND t.tgqual IS NULL "
+                "WHERE n.nspname = current_schema() AND NOT t.tgisinternal "
                 "AND t.tgname LIKE 'activations\\_%\\_guard'"
             )
         return [Installed(name, table, tuple(shape)) for name, table, *shape in cursor.fetchall()]
@@ -120,18 +116,20 @@ def _run(connection: BaseDatabaseWrapper, statements: Iterable[str]) -> None:
             cursor.execute(statement, None)
 
 
-def _statements(connection: BaseDatabaseWrapper, guard: Guard) -> list[str]:
-    if connection.vendor == SQLITE:
-        return [_sqlite_trigger(guard)]
-    scope = "STATEMENT" if guard.event is Event.TRUNCATE else "ROW"
-    return [
-        # A search path of its own, or a temporary table of the same name would be asked instead of the real one.
-        f'CREATE OR REPLACE FUNCTION "{guard.name}"() RETURNS trigger LANGUAGE plpgsql '
-        f"SET search_path = {_search_path(connection)} AS $guard${_plpgsql(guard)}$guard$",
-        f'CREATE TRIGGER "{guard.name}" BEFORE {guard.event.name} ON "{guard.table}" '
-        f'FOR EACH {scope} EXECUTE FUNCTION "{guard.name}"()',
-        f'ALTER TABLE "{guard.table}" ENABLE ALWAYS TRIGGER "{guard.name}"',
-    ]
+def _postgresql_trigger(guard: Guard, search_path: str) -> Definition:
+    name, table, event, body = guard.name, guard.table, guard.event, _plpgsql(guard)
+    scope, row = ("STATEMENT", 0) if event is Event.TRUNCATE else ("ROW", _ROW)
+    shape = (_ALWAYS, row | _BEFORE | event.value, "", True, body, f"search_path={search_path}")
+    return Definition(
+        Installed(name, table, shape),
+        (
+            # A search path of its own, or a temporary table of the same name would be asked instead of the real one.
+            f'CREATE OR REPLACE FUNCTION "{name}"() RETURNS trigger LANGUAGE plpgsql '
+            f"SET search_path = {search_path} AS $guard${body}$guard$",
+            f'CREATE TRIGGER "{name}" BEFORE {event.name} ON "{table}" FOR EACH {scope} EXECUTE FUNCTION "{name}"()',
+            f'ALTER TABLE "{table}" ENABLE ALWAYS TRIGGER "{name}"',
+        ),
+    )
 
 
 def _plpgsql(guard: Guard) -> str:
@@ -148,13 +146,14 @@ def _plpgsql(guard: Guard) -> str:
     return "\n".join([*lines, f"  RETURN {result};", "END", ""])
 
 
-def _sqlite_trigger(guard: Guard) -> str:
+def _sqlite_trigger(guard: Guard) -> Definition:
     # One trigger with a step per rule. SQLite learned IS DISTINCT FROM late (3.39); its IS NOT means the same.
     steps = " ".join(
         f"SELECT RAISE(ABORT, {_quoted(rule.message)}) WHERE {rule.wrong.replace('IS DISTINCT FROM', 'IS NOT')};"
         for rule in guard.rules
-    ).replace("WHERE TRUE;", "WHERE 1;")
-    return f'CREATE TRIGGER "{guard.name}" BEFORE {guard.event.name} ON "{guard.table}" FOR EACH ROW BEGIN {steps} END'
+    )
+    sql = f'CREATE TRIGGER "{guard.name}" BEFORE {guard.event.name} ON "{guard.table}" FOR EACH ROW BEGIN {steps} END'
+    return Definition(Installed(guard.name, guard.table, (sql,)), (sql,))
 
 
 def _quoted(text: str) -> str:

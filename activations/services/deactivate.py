@@ -143,9 +143,9 @@ def _keep_code(activation: Activation, instance: Instance, value: str, book: Boo
         license=activation.license,
         commitment=value,
         activation=activation,
+        epoch=instance.epoch,
         defaults={
             "instance": instance,
-            "epoch": instance.epoch,
             "revealed_at": book.now,
             "revealed_by": book.actor.name,
         },

@@ -1,0 +1,64 @@
+"""What every test may use. Which database the portal's tests run on is DATABASE_URL's choice, as for the portal."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import connections
+
+from tests import support
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def _service(variable: str, name: str) -> str:
+    """The address that bin/test gives; missing there it is an error, elsewhere a skip that says how to get one."""
+    url = os.environ.get(variable, "")
+    if not url:
+        if os.environ.get("PORTAL_TESTS_COMPLETE"):
+            pytest.fail(f"{variable} is not set: bin/test promises a {name} to every test")
+        pytest.skip(f'needs a {name}: eval "$(bin/services start "$(mktemp -d)")", or run bin/test')
+    return url
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> str:
+    """A real PostgreSQL server, as its superuser, database `postgres`: make a database of your own on it."""
+    return _service("TEST_POSTGRES_URL", "PostgreSQL server")
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> str:
+    """A real Redis server; choose your own database number or key names."""
+    return _service("TEST_REDIS_URL", "Redis server")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_var_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the portal writes under var/ goes to a folder of this test run, never to the user's."""
+    folder = tmp_path_factory.mktemp("var")
+    settings.VAR_DIR = folder
+    settings.TRUST_ROOT_FILE = folder / "trust-root.pem"
+    return folder
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """SQLite as in production, a file in WAL mode: Django's default for tests, in memory, locks differently."""
+    database: dict[str, Any] = connections["default"].settings_dict
+    if connections["default"].vendor == "sqlite":
+        database["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _tests_may_flush() -> Iterator[None]:
+    """Transactional tests empty the database afterwards, which its triggers refuse: `support` lifts them for that."""
+    with support.tests_may_flush():
+        yield
