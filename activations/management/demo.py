@@ -79,7 +79,15 @@ class DemoChariot:
         command = Path(sys.executable).with_name("chariot-license")
         environment = {**os.environ, "CHARIOT_HOST_FACTS": str(facts), "CHARIOT_TRUST_ROOT": str(self.trust_root)}
         ended = subprocess.run(
-            [str(command), "--state-dir", str(self.folder / "state"), "--json", *arguments],
+            [
+                str(command),
+                "--state-dir",
+                str(self.folder / "state"),
+                "--json",
+                "--chariot-version",
+                "2.4.1",
+                *arguments,
+            ],
             input=text,
             capture_output=True,
             text=True,

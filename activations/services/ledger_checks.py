@@ -47,7 +47,7 @@ class Verification:
 
 
 def verify_ledger(*, rebuild_check: bool = False) -> Verification:
-    """Every chain, head and checkpoint, and the triggers that keep them; with `rebuild_check` also the fold of each license.
+    """Every chain, head, checkpoint and trigger; with `rebuild_check` also the fold of each license.
 
     Reads one consistent snapshot, so that bookings made meanwhile are no findings; inside a caller's transaction it is
     that transaction's.
@@ -60,7 +60,7 @@ def verify_ledger(*, rebuild_check: bool = False) -> Verification:
         problems = [str(finding) for finding in check_chain(_stored())]
         problems += [str(finding) for finding in _wrong_heads()]
         problems += _wrong_checkpoints()
-        problems += triggers.problems(connection)
+        problems += [f"trigger {name} is {state}" for name, state in triggers.problems(connection).items()]
         if rebuild_check:
             problems += _differences()
         return Verification(
