@@ -1,0 +1,68 @@
+"""The test switches: what they mark, and who refuses the mark."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from chariot_license.errors import StateError
+from chariot_license.instance import Instance
+
+from tests.client.conftest import MakeChariot
+from tests.client.steps import DAY, KEY, license_it, made
+from tests.client.vendor import PLANT_HOST, Clock, Vendor, read_made
+
+
+class TestSwitches:
+    """Neither switch may become a way round licensing (Design 7, 9.20)."""
+
+    @pytest.fixture
+    def plain(self, state_dir: Path, clock: Clock) -> Instance:
+        """The command line without any switch."""
+        return Instance.for_command_line(state_dir, clock=clock)
+
+    def test_a_request_with_a_switch_is_marked_under_its_signature(
+        self, state_dir: Path, clock: Clock, vendor: Vendor, plain: Instance
+    ) -> None:
+        assert not read_made(made(plain.request(KEY.text)).block).test
+        with_facts = Instance.for_command_line(state_dir, facts=PLANT_HOST, clock=clock)
+        assert read_made(made(with_facts.request(KEY.text)).block).test
+        # For good: also without the switch.
+        assert read_made(made(plain.request(KEY.text)).block).test
+        assert plain.status().test_state
+
+    def test_the_embedding_api_refuses_a_test_state(self, chariot: MakeChariot, state_dir: Path) -> None:
+        running = Instance(state_dir, version="2.4.1")
+        made(chariot().request(KEY.text))
+        for call in (lambda: Instance(state_dir, version="2.4.1"), running.status, running.deactivate):
+            with pytest.raises(StateError) as caught:
+                call()
+            assert caught.value.code == "test-state"
+
+    def test_the_embedding_api_reads_neither_variable(
+        self, state_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name in ("CHARIOT_TRUST_ROOT", "CHARIOT_HOST_FACTS"):
+            monkeypatch.setenv(name, str(tmp_path / "missing"))
+        result = made(Instance(state_dir, version="2.4.1").request(KEY.text))
+        assert not result.test_state
+        assert not read_made(result.block).test
+
+    def test_a_root_named_once_is_remembered_for_this_test_state(
+        self, chariot: MakeChariot, vendor: Vendor, plain: Instance, state_dir: Path, clock: Clock
+    ) -> None:
+        license_it(chariot(), vendor)
+        with_facts_only = Instance.for_command_line(state_dir, facts=PLANT_HOST, clock=clock)
+        assert with_facts_only.status().state == "active"
+        assert plain.status().state in ("active", "host-mismatch")
+
+    def test_a_look_with_a_switch_writes_nothing_into_a_real_state(
+        self, chariot: MakeChariot, state_dir: Path, clock: Clock, plain: Instance
+    ) -> None:
+        made(plain.request(KEY.text))
+        clock.now += DAY
+        before = (state_dir / "state.json").read_bytes()
+        assert not chariot().status().test_state
+        assert (state_dir / "state.json").read_bytes() == before
+        plain.status()
+        assert (state_dir / "state.json").read_bytes() != before
