@@ -13,7 +13,7 @@ from activations.services.ledger_checks import verify_ledger
 log = logging.getLogger(__name__)
 
 
-@shared_task(name="activations.checkpoint_ledger")
+@shared_task(name="activations.checkpoint_ledger")  # type: ignore[untyped-decorator]  # celery ships no types
 def checkpoint_ledger_job() -> int:
     """Signs a checkpoint over what was booked since the last one. Returns the number of new entries."""
     made = checkpoint_ledger(actor=system_actor())
@@ -23,7 +23,7 @@ def checkpoint_ledger_job() -> int:
     return made.new
 
 
-@shared_task(name="activations.verify_ledger")
+@shared_task(name="activations.verify_ledger")  # type: ignore[untyped-decorator]  # celery ships no types
 def verify_ledger_job() -> int:
     """Verifies the whole ledger against the tables. Returns the number of problems; each is logged as an error."""
     checked = verify_ledger(rebuild_check=True)

@@ -159,6 +159,9 @@ class Sighting(models.Model):
             models.UniqueConstraint(fields=["tombstone", "request"], name="one_sighting_per_request"),
         ]
 
+    def __str__(self) -> str:
+        return f"{self.tombstone} seen {self.seen_at:%Y-%m-%d}"
+
 
 class RevealedCode(models.Model):
     """A deactivation code that arrived. The code itself is not kept: its commitment names it."""
@@ -178,3 +181,6 @@ class RevealedCode(models.Model):
                 fields=["license", "commitment", "activation", "epoch"], name="one_revealed_code_per_activation"
             ),
         ]
+
+    def __str__(self) -> str:
+        return f"code of {self.activation}"

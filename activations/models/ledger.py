@@ -53,6 +53,9 @@ class LedgerLeaf(models.Model):
     index = models.PositiveBigIntegerField(primary_key=True)
     entry = models.OneToOneField(LedgerEntry, on_delete=models.PROTECT, related_name="leaf")
 
+    def __str__(self) -> str:
+        return f"leaf {self.index}"
+
 
 class LedgerCheckpoint(models.Model):
     """A signed tree head (C2SP tlog-checkpoint) and the compact range it grew from."""

@@ -51,6 +51,9 @@ class RetiredKey(models.Model):
     key_digest = models.CharField(max_length=64, unique=True)
     retired_at = models.DateTimeField()
 
+    def __str__(self) -> str:
+        return f"retired key of {self.license}"
+
 
 class LicenseTerms(models.Model):
     """One revision of a license's terms. `features` is a list of {code, expires: YYYY-MM-DD or null}."""

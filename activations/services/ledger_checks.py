@@ -65,7 +65,7 @@ def verify_ledger(*, rebuild_check: bool = False) -> Verification:
             problems += _differences()
         return Verification(
             entries=LedgerEntry.objects.count(),
-            chains=LedgerChain.objects.count(),
+            chains=LedgerChain.objects.filter(length__gt=0).count(),
             checkpoints=LedgerCheckpoint.objects.count(),
             problems=tuple(problems),
         )
