@@ -1,0 +1,117 @@
+"""What every admin page shares: read-only unless a page says otherwise, and never a delete button."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from chariot_license.protocol.codes import parse_public_id
+from chariot_license.protocol.errors import CodeError
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model
+from django.http import HttpRequest
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from activations.admin.access import may
+from activations.domain.words import Ability
+
+if TYPE_CHECKING:
+    _ModelAdmin = admin.ModelAdmin[Any]
+else:
+    _ModelAdmin = admin.ModelAdmin
+
+
+class ReadOnlyAdmin(_ModelAdmin):
+    """Shows rows to those who may read them. Nobody adds, changes or deletes here, superusers included.
+
+    `readers` are the abilities of which one is needed; none means any member of staff with a role.
+    """
+
+    readers: tuple[Ability, ...] = ()
+    actions = None
+    list_per_page = 50
+    # Counting a whole table only to write "of 120000" makes every search slower.
+    show_full_result_count = False
+
+    public_id: tuple[str, str] | None = None  # prefix of Design 2, and the field that holds the id
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
+        """A whole id finds its row however it was typed: lower case, O for 0, spaces for dashes."""
+        if self.public_id and search_term.strip():
+            prefix, field = self.public_id
+            with suppress(CodeError):
+                return queryset.filter(**{field: parse_public_id(prefix, search_term)}), False
+        return super().get_search_results(request, queryset, search_term)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        # "Select license to view" says less than the name of the list.
+        name = str(getattr(self, "nav_name", "") or self.opts.verbose_name_plural)
+        context = {"title": name[:1].upper() + name[1:], **(extra_context or {})}
+        return super().changelist_view(request, context)
+
+    def found(self, request: HttpRequest, object_id: str) -> Any:
+        """The row of a page, or the answer for one that is not there or not for this user."""
+        row = self.get_object(request, unquote(object_id))
+        if not self.has_view_permission(request, row):
+            raise PermissionDenied("Your account has no role in the portal. Ask an administrator for one.")
+        if row is None:
+            name = self.opts.verbose_name
+            messages.warning(request, f"There is no such {name} here. Search for its id, the host or the customer.")
+            return redirect(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
+        return row
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return [name for name in self.fields or () if isinstance(name, str)]
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return may(request, *self.readers)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class TimeFilter(admin.DateFieldListFilter):
+    """Today, past 7 days and so on, under a heading that people use."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.title = "time"
+
+
+def page_of(row: Model) -> str:
+    """The address of a row's admin page."""
+    meta = row._meta
+    return reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[row.pk])
+
+
+def link(row: Model | None, text: str | None = None) -> SafeString | str:
+    """A link to a row's page, or a dash."""
+    if row is None:
+        return "-"
+    return format_html('<a href="{}">{}</a>', page_of(row), text or str(row))
+
+
+def when(time: datetime | None) -> str:
+    """A time as every page writes it: UTC, to the minute."""
+    return f"{timezone.localtime(time):%Y-%m-%d %H:%M}" if time else "-"
+
+
+def badge(state: str) -> SafeString:
+    """A state as a word with a colour; the word alone says it all."""
+    return format_html('<span class="badge badge-{}">{}</span>', state, state)

@@ -1,0 +1,174 @@
+"""Deactivation codes on the desk: which activation a code ends, then the booking, then the reply."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice, product
+
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from activations import queries
+from activations.admin import replies, showing
+from activations.admin.access import actor_of, needs
+from activations.admin.forms import DeactivateForm, PasteForm
+from activations.admin.pages import Problem, desk_page, keep_result, kept_result, page
+from activations.admin.pasted import Pasted
+from activations.domain.words import Ability, Actor
+from activations.models import Activation, License
+from activations.services.deactivate import Deactivated, deactivate_activation
+from activations.services.results import BadInput, Refused
+
+SOURCE = "desk"
+MOST_PAIRS = 20  # License IDs times codes that one text is searched for
+
+_EFFECTS = {
+    "freed": ("Frees a seat", "good", "The code is right. This activation becomes deactivated, and its seat is free."),
+    "settled": (
+        "Settles a written-off host",
+        "good",
+        "The code is right. The host of this activation was written off earlier; the code proves that it was "
+        "deactivated, and its case is closed. No seat becomes free.",
+    ),
+    "repeated": (
+        "Booked before",
+        "wait",
+        "This code was booked before. Booking it again changes nothing; you can tell the customer that it is done.",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a code would do, found by doing it and taking it back."""
+
+    license: License
+    activation: Activation
+    code: str
+    result: Deactivated
+    seats: showing.SeatRow
+
+    @property
+    def title(self) -> str:
+        return _EFFECTS[self.result.effect][0]
+
+    @property
+    def tone(self) -> str:
+        return _EFFECTS[self.result.effect][1]
+
+    @property
+    def sentence(self) -> str:
+        return _EFFECTS[self.result.effect][2]
+
+    @property
+    def expect(self) -> str:
+        return f"{self.result.activation_id}:{self.result.effect}"
+
+
+def for_codes(request: HttpRequest, text: str, found: Pasted) -> HttpResponse:
+    """The preview of the code in a text, or why there is none."""
+    form = PasteForm(initial={"text": text})
+    codes = found.codes
+    if not codes.license_ids:
+        sentences = (
+            "There is a deactivation code, but no License ID. Add the License ID (LIC-...) to the text; the customer "
+            "finds it on Chariot's License page and in the purchase email.",
+            *found.problems,
+        )
+        return desk_page(request, form, Problem("License ID missing", sentences))
+    actor = actor_of(request)
+    previews, refusals = [], []
+    for license_id, code in islice(product(codes.license_ids, codes.deactivation_codes), MOST_PAIRS):
+        tried = preview(license_id, code, actor)
+        if isinstance(tried, Preview):
+            previews.append(tried)
+        else:
+            refusals.append(tried.message)
+    if not previews:
+        sentences = tuple(dict.fromkeys([*refusals, "Nothing was booked."]))
+        return desk_page(request, form, Problem("This code frees nothing", sentences))
+    return _preview_page(request, previews)
+
+
+def preview(license_id: str, code: str, actor: Actor) -> Preview | Refused | BadInput:
+    """Does what confirming would do, reads the result, and rolls everything back: the two cannot differ."""
+    license = queries.license_named(license_id)
+    with transaction.atomic():
+        result = deactivate_activation(license_id=license_id, code=code, actor=actor, source=SOURCE)
+        transaction.set_rollback(True)
+    if not isinstance(result, Deactivated) or license is None:
+        return result if not isinstance(result, Deactivated) else BadInput("license-unknown", "No such license.")
+    activation = Activation.objects.get(activation_id=result.activation_id)
+    occupied: int = license.occupied  # type: ignore[attr-defined]
+    seats = showing.freed_row(license, result.activation_id, occupied, freed=result.effect == "freed")
+    return Preview(license, activation, code, result, seats)
+
+
+def _preview_page(request: HttpRequest, previews: list[Preview], error: str = "") -> HttpResponse:
+    context = {"previews": previews, "error": error}
+    return page(request, "desk/deactivation.html", "Dry run: deactivation", context)
+
+
+@never_cache
+@needs(Ability.DEACTIVATE)
+@require_POST
+def deactivate(request: HttpRequest) -> HttpResponse:
+    """Books the code, if it still does what was shown."""
+    form = DeactivateForm(request.POST)
+    if not form.is_valid():
+        problem = Problem("Start again", ("The form did not arrive whole, so nothing was booked.",))
+        return desk_page(request, PasteForm(), problem)
+    actor, given = actor_of(request), form.cleaned_data
+    with transaction.atomic():
+        result = deactivate_activation(
+            license_id=given["license_id"],
+            code=given["code"],
+            actor=actor,
+            source=SOURCE,
+            reason=given["reason"].strip(),
+        )
+        # Given twice, a code is booked once and answers "repeated": a second click is no surprise.
+        as_shown = isinstance(result, Deactivated) and (
+            result.effect == "repeated" or given["expect"] == f"{result.activation_id}:{result.effect}"
+        )
+        if not as_shown:
+            transaction.set_rollback(True)
+    if not isinstance(result, Deactivated):
+        sentences = (result.message, "Nothing was booked.")
+        return desk_page(request, PasteForm(), Problem("This code frees nothing", sentences))
+    if not as_shown:
+        return _changed(request, given["license_id"], given["code"], actor)
+    kept = {
+        "effect": result.effect,
+        "message": result.message,
+        "reply": replies.deactivated(result.license_id, result.activation_id, freed=result.effect == "freed"),
+    }
+    keep_result(request, result.activation_id, kept)
+    return redirect("admin:desk_deactivated", activation_id=result.activation_id)
+
+
+def _changed(request: HttpRequest, license_id: str, code: str, actor: Actor) -> HttpResponse:
+    now = preview(license_id, code, actor)
+    if not isinstance(now, Preview):
+        return desk_page(request, PasteForm(), Problem("Something changed since you looked", (now.message,)))
+    error = "Something changed since you looked, so nothing was booked. This is what the code does now."
+    return _preview_page(request, [now], error)
+
+
+@never_cache
+@needs(Ability.DEACTIVATE)
+@require_safe
+def deactivated(request: HttpRequest, activation_id: str) -> HttpResponse:
+    """What was booked, for the person who booked it; everyone else finds it on the activation's page."""
+    kept = kept_result(request, activation_id)
+    activation = Activation.objects.select_related("license").filter(activation_id=activation_id).first()
+    if activation is None:
+        return redirect("admin:desk")
+    if kept is None:
+        return redirect("admin:activations_activation_change", activation.pk)
+    license = queries.license_named(activation.license.license_id)
+    context = {"result": kept, "activation": activation, "license": license}
+    return page(request, "desk/deactivated.html", "Deactivation booked", context)

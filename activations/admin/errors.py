@@ -1,0 +1,62 @@
+"""Failures that are nobody's mistake, as pages that say what happened and what to do next."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.template.loader import render_to_string
+
+from activations.services.signing import NoSigningKey
+from activations.services.vault import VaultError
+
+log = logging.getLogger(__name__)
+
+DATABASE_GONE = "The portal cannot reach its database at the moment, or it is too busy to answer."
+AGAIN = (
+    "Nothing was booked. Wait a minute and try again: sending the same Usage Request or code once more is always safe, "
+    "it is never booked twice. If this page comes back, tell an administrator."
+)
+KEYS = "Nothing was booked. Tell an administrator what this page says; the text you pasted is still on the page before."
+
+
+class PortalErrors:
+    """Middleware: a database that is gone, or keys that do not open, become a friendly 503."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        return answer_to(error)
+
+
+def answer_to(error: BaseException | None) -> HttpResponse | None:
+    """The page for a failure we know; None for every other one."""
+    if isinstance(error, OperationalError | InterfaceError):
+        log.error("The database did not answer: %s", error)
+        return _unavailable(DATABASE_GONE, AGAIN)
+    if isinstance(error, NoSigningKey | VaultError):
+        log.error("The portal cannot sign: %s", error)
+        return _unavailable(str(error), KEYS)
+    return None
+
+
+def _unavailable(what: str, next_step: str) -> HttpResponse:
+    # Rendered without the request: its user, session and messages all live in the database.
+    page = render_to_string("503.html", {"what": what, "next_step": next_step})
+    response = HttpResponse(page, status=503)
+    response["Retry-After"] = "30"
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Django's handler500: also sees what fails outside a view, such as saving the session."""
+    known = answer_to(sys.exc_info()[1])
+    return known or HttpResponse(render_to_string("500.html"), status=500)

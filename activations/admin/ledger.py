@@ -1,0 +1,77 @@
+"""The ledger, to read: no add, change or delete button, for nobody."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from activations.admin.base import ReadOnlyAdmin, TimeFilter, when
+from activations.admin.words import tell, title_of
+from activations.domain.ledger import Kind
+from activations.domain.words import Ability
+from activations.models import LedgerEntry
+
+
+class KindFilter(admin.SimpleListFilter):
+    title = "kind"
+    parameter_name = "kind"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        # The vocabulary is closed, so the table need not be searched for the kinds it holds.
+        return [(kind.value, title_of(kind)) for kind in Kind]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[LedgerEntry]) -> QuerySet[LedgerEntry]:
+        return queryset.filter(kind=self.value()) if self.value() else queryset
+
+
+class ActorFilter(admin.SimpleListFilter):
+    title = "actor"
+    parameter_name = "actor"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, name) for name in User.objects.order_by("username").values_list("username", flat=True)[:200]]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[LedgerEntry]) -> QuerySet[LedgerEntry]:
+        return queryset.filter(actor=self.value()) if self.value() else queryset
+
+
+@admin.register(LedgerEntry)
+class LedgerEntryAdmin(ReadOnlyAdmin):
+    nav_name = "Ledger"
+    readers = (Ability.READ_LEDGER,)
+    list_display = ["time", "chain", "seq", "told", "actor", "reason"]
+    list_display_links = ["time"]
+    list_filter = [("at", TimeFilter), KindFilter, ActorFilter]
+    search_fields = ["chain"]
+    search_help_text = "Chain: a License ID, or portal"
+    public_id = ("LIC", "chain")
+    fields = ["time", "chain", "seq", "what", "detail", "actor", "reason", "source", "content", "prev", "hash"]
+
+    @admin.display(description="time (UTC)", ordering="at")
+    def time(self, row: LedgerEntry) -> str:
+        return when(row.at)
+
+    @admin.display(description="what", ordering="kind")
+    def told(self, row: LedgerEntry) -> SafeString:
+        entry = tell(row)
+        return format_html('{} <br><span class="quiet">{}</span>', entry.title, entry.detail)
+
+    @admin.display(description="what")
+    def what(self, row: LedgerEntry) -> str:
+        return title_of(row.kind)
+
+    @admin.display(description="detail")
+    def detail(self, row: LedgerEntry) -> str:
+        return tell(row).detail
+
+    @admin.display(description="content that is hashed")
+    def content(self, row: LedgerEntry) -> SafeString:
+        pretty = json.dumps(json.loads(row.body), indent=2, ensure_ascii=False)
+        return format_html('<pre class="block">{}</pre>', pretty)

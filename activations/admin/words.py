@@ -1,0 +1,154 @@
+"""Decisions, terms and ledger entries in plain words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from activations.domain.ledger import Kind
+from activations.models import LedgerEntry
+
+Data = Mapping[str, Any]
+
+
+# The heading of each decision, by the codes of the decision table.
+TITLES: dict[str, str] = {
+    "activated": "New activation",
+    "second-chariot": "New activation, a second Chariot on this host",
+    "sighting-accepted": "New activation on a host that was written off",
+    "updated": "Update of the same activation",
+    "rebound": "Same activation, changed hardware",
+    "reinstalled": "Same activation, Chariot installed again",
+    "found-again": "Lost activation found again",
+    "re-sent": "Answered before: the same Usage License again",
+    "superseded": "A newer request is here already",
+    "superseded-by-backup": "Made before a backup was accepted",
+    "test-request": "Made with a test switch",
+    "license-suspended": "License suspended",
+    "license-revoked": "License revoked",
+    "license-expired": "License expired",
+    "product-mismatch": "Made for another product",
+    "version-not-covered": "Chariot version not covered",
+    "answer-withdrawn": "Its activation is no longer active",
+    "declined-earlier": "A person refused it earlier",
+    "declined-by-person": "Refused by a person",
+    "counter-repeated": "Clone or restored snapshot: number used twice",
+    "deactivated-earlier": "Restored snapshot: it was deactivated",
+    "previous-license-unknown": "Clone or restored snapshot: unknown license installed",
+    "previous-license-forgotten": "Its Usage License is gone",
+    "previous-license-backwards": "Clone or restored snapshot: older license installed",
+    "host-changed": "The host is not recognised any more",
+    "lost-host-seen": "The lost host is back",
+    "tombstone-seen": "A written-off host was seen",
+    "no-seat-tombstone": "No seat is free, and the host was written off",
+    "same-host": "A Chariot on a host that is active already",
+    "no-seat": "No seat is free",
+}
+
+
+@dataclass(frozen=True)
+class Told:
+    """One ledger entry as people read it."""
+
+    entry: LedgerEntry
+    title: str
+    detail: str
+
+    @property
+    def at(self) -> datetime:
+        return self.entry.at
+
+
+def tell(entry: LedgerEntry) -> Told:
+    """The entry in words. A kind without words of its own is shown by its name, never hidden."""
+    title, detail = _WORDS.get(entry.kind, (entry.kind, _nothing))
+    return Told(entry, title, detail(json.loads(entry.body)["data"]))
+
+
+def title_of(kind: str) -> str:
+    return _WORDS[kind][0] if kind in _WORDS else kind
+
+
+def feature_words(features: list[dict[str, Any]]) -> str:
+    return ", ".join(f"{f['code']} until {f['expires']}" if f["expires"] else str(f["code"]) for f in features)
+
+
+def version_words(low: str, high: str) -> str:
+    if not low and not high:
+        return "every version"
+    return f"{low or 'any version'} up to {high or 'the newest'}"
+
+
+def _nothing(data: Data) -> str:
+    return ""
+
+
+def _pattern(text: str) -> Callable[[Data], str]:
+    return lambda data: text.format_map({name: "-" if value in (None, "") else value for name, value in data.items()})
+
+
+def _decision(data: Data) -> str:
+    return TITLES.get(str(data["code"]), str(data["code"]))
+
+
+def _terms(data: Data) -> str:
+    return f"Terms revision {data['terms_revision']}: {feature_words(data['features'])}"
+
+
+def _created(data: Data) -> str:
+    return f"{data['customer']}, {data['allowed']} allowed activations. {_terms(data)}"
+
+
+def _received(data: Data) -> str:
+    test = ", made with a test switch" if data["test"] else ""
+    return f"From {data['hostname'] or 'an unnamed host'}, Chariot {data['version']}, number {data['counter']}{test}"
+
+
+def _issued(data: Data) -> str:
+    replaces = f", replaces {data['supersedes']}" if data["supersedes"] else ""
+    return f"{data['usage_license_id']} for {data['activation_id']}{replaces}"
+
+
+_HOST = _pattern("{activation_id} on {hostname}")
+_CASE = _pattern("{restoration_id} for {activation_id}")
+_ACTIVATION = _pattern("{activation_id}")
+
+_WORDS: dict[str, tuple[str, Callable[[Data], str]]] = {
+    Kind.LICENSE_CREATED: ("License created", _created),
+    Kind.LICENSE_TERMS_CHANGED: ("Terms changed", _terms),
+    Kind.LICENSE_ALLOWED_CHANGED: ("Allowed activations changed", _pattern("From {before} to {allowed}")),
+    Kind.LICENSE_SUSPENDED: ("License suspended", _nothing),
+    Kind.LICENSE_REINSTATED: ("License reinstated", _nothing),
+    Kind.LICENSE_REVOKED: ("License revoked", _nothing),
+    Kind.LICENSE_KEY_REPLACED: ("License Key replaced", _pattern("Now key number {key_serial}")),
+    Kind.LICENSE_TRANSFERRED: ("Transferred to another customer", _pattern("From {before} to {customer}")),
+    Kind.REQUEST_RECEIVED: ("Usage Request received", _received),
+    Kind.REQUEST_REFUSED: ("Usage Request refused", _decision),
+    Kind.REQUEST_PENDING: ("Usage Request waits for a person", _decision),
+    Kind.REQUEST_DECLINED: ("Usage Request refused by a person", _decision),
+    Kind.BACKUP_ACCEPTED: ("Accepted as restored from a backup", _nothing),
+    Kind.ACTIVATION_CREATED: ("Activated", _pattern("{activation_id} on {hostname}, seat {seat}")),
+    Kind.ACTIVATION_UPDATED: ("Activation updated", _HOST),
+    Kind.ACTIVATION_REBOUND: ("Activation moved to changed hardware", _HOST),
+    Kind.ACTIVATION_REINSTALLED: ("Chariot reinstalled on the same host", _HOST),
+    Kind.ACTIVATION_FOUND: ("Lost activation found again", _HOST),
+    Kind.ACTIVATION_DEACTIVATED: ("Deactivated, seat freed", _ACTIVATION),
+    Kind.ACTIVATION_LOST: ("Marked lost", _ACTIVATION),
+    Kind.ACTIVATION_RESTORED: ("Restored, seat freed", _ACTIVATION),
+    Kind.USAGE_LICENSE_ISSUED: ("Usage License issued", _issued),
+    Kind.USAGE_LICENSE_RESENT: ("Usage License sent again", _pattern("{usage_license_id}")),
+    Kind.RESTORATION_REQUESTED: ("Restoration requested", _CASE),
+    Kind.RESTORATION_APPROVED: ("Restoration approved", _CASE),
+    Kind.RESTORATION_DENIED: ("Restoration denied", _CASE),
+    Kind.RESTORATION_CLOSED: ("Restoration closed", _pattern("{restoration_id}: {why}")),
+    Kind.TOMBSTONE_PLACED: ("Host written off", _pattern("{tombstone_id} ({kind}) for {activation_id}")),
+    Kind.TOMBSTONE_SIGHTED: ("Written-off host seen again", _pattern("{tombstone_id}")),
+    Kind.TOMBSTONE_SETTLED: ("Written-off host settled", _pattern("{tombstone_id}: {how}")),
+    Kind.SIGNING_KEY_CREATED: ("Signing key made", _pattern("{name} ({serial}), {purpose}")),
+    Kind.SIGNING_KEY_RETIRED: ("Signing key retired", _pattern("{serial}, {purpose}")),
+    Kind.STAFF_CREATED: ("Staff account made", _pattern("{username}, {role}")),
+    Kind.LEDGER_EXPORTED: ("Ledger exported", _nothing),
+}
