@@ -1,0 +1,15 @@
+"""Addresses: the admin is the portal; /healthz is for load balancers and health checks."""
+
+from django.contrib import admin
+from django.urls import path
+from django.views.generic import RedirectView
+
+from licensing_portal.health import healthz
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("admin/", admin.site.urls),
+    path("healthz", healthz, name="healthz"),
+]
+
+handler500 = "activations.admin.errors.server_error"
