@@ -1,0 +1,84 @@
+"""A block damaged in the ways that mail does is read, repaired or reported by line; never read wrongly."""
+
+import random
+from collections import Counter
+
+import pytest
+from chariot_license.protocol.block import DamagedBlock, FoundBlock, Kind, write_block
+from chariot_license.protocol.reader import find_blocks
+
+from tests.protocol import damage
+from tests.protocol.damage_by_mail import KINDS
+
+SAMPLES = 1000
+SIZES = (60, 340, 366, 900)
+# Letters that are no longer ASCII do not survive being read in the wrong encoding.
+FOREIGN = {"fullwidth", "cyrillic_lookalikes", "arabic_digits", "mathematical_letters"}
+GARBLED = {"utf_8_read_as_latin_1", "utf_16_read_as_latin_1"}
+
+
+def choose(rng: random.Random) -> list[damage.Damage]:
+    """Return one to three kinds in the order of life, at most two of them losses, else one a stage."""
+    chosen: list[damage.Damage] = []
+    for one in rng.sample(sorted(KINDS.values(), key=lambda one: one.name), rng.randrange(1, 4)):
+        same = [other for other in chosen if other.stage == one.stage]
+        names = {one.name, *(other.name for other in chosen)}
+        if (same and one.stage != damage.RETYPED) or (names & GARBLED and names & FOREIGN):
+            continue
+        chosen.append(one)
+    return sorted(chosen, key=lambda one: (one.stage, one.edges, one.lines == 0))
+
+
+def damaged(rng: random.Random, kinds: list[damage.Damage], text: str) -> str | bytes:
+    source: str | bytes = text
+    for one in kinds:
+        assert isinstance(source, str)
+        source = one.apply(rng, source)
+    return source
+
+
+def outcome(kinds: list[damage.Damage], found: list[FoundBlock], context: object) -> str:
+    """Return what became of it, having checked that it is no less than what must be possible."""
+    lines, edges = sum(one.lines for one in kinds), sum(one.edges for one in kinds)
+    if edges < 2:
+        assert found or lines > 2, context
+        assert lines or found[0].repaired == (), context
+    if not found:
+        return "reported"
+    return "repaired" if found[0].repaired else "read"
+
+
+@pytest.mark.parametrize("part", range(10))
+def test_mail_damage_is_read_repaired_or_reported(part: int) -> None:
+    outcomes = Counter[str]()
+    for seed in range(part, SAMPLES, 10):
+        rng = random.Random(seed)
+        kind = rng.choice(list(Kind))
+        data = rng.randbytes(rng.choice(SIZES))
+        kinds = choose(rng)
+        context = seed, [one.name for one in kinds]
+        blocks = find_blocks(damaged(rng, kinds, write_block(kind, data)))
+
+        assert len(blocks) == 1, context
+        found = [block for block in blocks if isinstance(block, FoundBlock)]
+        assert all((block.kind, block.data) == (kind, data) for block in found), context
+        outcomes[outcome(kinds, found, context)] += 1
+        for block in blocks:
+            if isinstance(block, DamagedBlock):
+                assert block.damaged or block.missing, context
+                assert block.message, context
+    # Not worth much if nearly everything came out the same way.
+    assert min(outcomes[name] for name in ("read", "repaired", "reported")) >= 5
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_each_kind_alone(name: str) -> None:
+    one = KINDS[name]
+    for seed in range(5):
+        rng = random.Random(f"{name} {seed}")
+        data = rng.randbytes(366)
+        (block,) = find_blocks(one.apply(rng, write_block(Kind.REQUEST, data)))
+        if one.lines <= 2:
+            assert isinstance(block, FoundBlock)
+            assert len(block.repaired) <= one.lines
+        assert not isinstance(block, FoundBlock) or block.data == data
