@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
+from chariot_license.protocol.block import Kind as BlockKind
+from chariot_license.protocol.block import write_block
+from cryptography.exceptions import InvalidSignature
 from django.db import connection, transaction
+from django.db.models import Max, OuterRef, Subquery
 
-from activations.domain.checkpoint import read_note
+from activations.domain.checkpoint import Checkpoint, key_hash, note_text, read_note
 from activations.domain.fold import LicenseState, fold
-from activations.domain.ledger import PORTAL_CHAIN, Finding, Stored, check_chain, read_body
+from activations.domain.ledger import GENESIS, PORTAL_CHAIN, Finding, Stored, check_chain, read_body
 from activations.domain.merkle import Range, leaf_hash
 from activations.models import (
     Activation,
@@ -28,6 +33,7 @@ from activations.models import (
     triggers,
 )
 from activations.services.booking import iso
+from activations.services.signing import checkpoint_keys
 
 CHUNK = 2000
 
@@ -80,14 +86,17 @@ def _stored() -> Iterator[Stored]:
 
 def _wrong_heads() -> Iterator[Finding]:
     """A chain whose head names an entry that is not its last: entries were cut off, or added behind its back."""
-    last = {row["chain"]: row for row in LedgerEntry.objects.order_by("chain", "seq").values("chain", "seq", "hash")}
-    for chain in LedgerChain.objects.order_by("name"):
-        row = last.pop(chain.name, None)
-        seq, digest = (row["seq"], row["hash"]) if row else (0, chain.head)
+    last = LedgerEntry.objects.filter(chain=OuterRef("name")).order_by("-seq")
+    chains = LedgerChain.objects.annotate(
+        last_seq=Subquery(last.values("seq")[:1]), last_hash=Subquery(last.values("hash")[:1])
+    )
+    for chain in chains.order_by("name").iterator(CHUNK):
+        seq, digest = (chain.last_seq, chain.last_hash) if chain.last_seq else (0, GENESIS)
         if (seq, digest) != (chain.length, chain.head):
             yield Finding(chain.name, chain.length, f"is the head of its chain, but the last entry is {seq}")
-    for name, row in last.items():
-        yield Finding(name, row["seq"], "its chain has no head")
+    headless = LedgerEntry.objects.exclude(chain__in=LedgerChain.objects.values("name"))
+    for row in headless.values("chain").annotate(last=Max("seq")).order_by("chain"):
+        yield Finding(row["chain"], row["last"], "its chain has no head")
 
 
 def _wrong_checkpoints() -> list[str]:
@@ -113,12 +122,26 @@ def _wrong_checkpoints() -> list[str]:
 
 def _checkpoint_problem(stored: LedgerCheckpoint, tree: Range) -> list[str]:
     try:
-        noted, _ = read_note(stored.note)
+        noted, signatures = read_note(stored.note)
     except ValueError as error:
         return [f"the checkpoint of size {stored.size} is unreadable: {error}"]
     if (stored.root, noted.root, noted.size) != (tree.root.hex(), tree.root, tree.size):
         return [f"the checkpoint of size {stored.size} does not fit the entries it covers"]
+    if not any(name == noted.origin and _signed(noted, signature) for name, signature in signatures):
+        return [f"the checkpoint of size {stored.size} is not signed by a checkpoint key of this portal"]
     return []
+
+
+def _signed(noted: Checkpoint, signature: bytes) -> bool:
+    """Whether a signature line's content (4-byte key id, then Ed25519) is by one of the portal's checkpoint keys."""
+    for public in checkpoint_keys():
+        if signature[:4] == key_hash(noted.origin, public.public_bytes_raw()):
+            try:
+                public.verify(signature[4:], note_text(noted).encode())
+            except InvalidSignature:
+                continue
+            return True
+    return False
 
 
 def _differences() -> list[str]:
@@ -146,15 +169,15 @@ def _differences() -> list[str]:
 
 
 def table_state(license: License) -> LicenseState:
-    """The license as the tables tell it, in the shape the fold gives."""
-    terms = LicenseTerms.objects.get(license=license, revision=license.terms_revision)
+    """The license as the tables tell it, in the shape the fold gives; digests are those of the stored bytes."""
+    terms = LicenseTerms.objects.filter(license=license, revision=license.terms_revision).first()
     return LicenseState(
         license={
             "customer": license.customer.name,
             "product": license.product.code,
             "allowed": license.allowed,
-            "features": terms.features,
-            "versions": [terms.version_low, terms.version_high],
+            "features": terms.features if terms else None,
+            "versions": [terms.version_low, terms.version_high] if terms else None,
             "terms_revision": license.terms_revision,
             "status": license.status,
             "key_serial": license.key_serial,
@@ -166,7 +189,7 @@ def table_state(license: License) -> LicenseState:
                 "instance": row.instance.thumbprint,
                 "counter": row.counter,
                 "epoch": row.epoch,
-                "sha256": row.sha256,
+                "sha256": _digest(row),
                 "state": row.state,
                 "code": row.code,
             }
@@ -178,7 +201,7 @@ def table_state(license: License) -> LicenseState:
                 "request_id": row.request.request_id,
                 "terms_revision": row.terms_revision,
                 "supersedes": row.supersedes,
-                "sha256": row.sha256,
+                "sha256": _digest(row),
             }
             for row in UsageLicense.objects.filter(activation__license=license).select_related("activation", "request")
         },
@@ -188,6 +211,15 @@ def table_state(license: License) -> LicenseState:
         },
         tombstones={row.tombstone_id: _tombstone(row) for row in _tombstones(license)},
     )
+
+
+def _digest(row: UsageRequest | UsageLicense) -> str:
+    """SHA-256 of the bytes, unless the text that is shown or sent says something else than they do."""
+    digest = hashlib.sha256(bytes(row.payload)).hexdigest()
+    kind = BlockKind.REQUEST if isinstance(row, UsageRequest) else BlockKind.LICENSE
+    if row.sha256 != digest:
+        return f"{digest} by its bytes and {row.sha256} by its column"
+    return digest if row.text == write_block(kind, bytes(row.payload)) else f"{digest} with another text"
 
 
 def _activations(license: License) -> Any:

@@ -17,7 +17,7 @@ from chariot_license.protocol.certificates import Purpose, issue_certificate, ma
 from chariot_license.protocol.license import UsageLicense, sign_license
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from django.db import transaction
 
 from activations.domain.checkpoint import Checkpoint, key_hash, note_text
@@ -222,6 +222,13 @@ def trusted_roots() -> list[x509.Certificate]:
     """The current roots' certificates, oldest first: what a client of this portal pins."""
     rows = SigningKey.objects.filter(purpose=KeyPurpose.ROOT, current=True).order_by("id")
     return [x509.load_der_x509_certificate(bytes(row.certificate)) for row in rows]
+
+
+def checkpoint_keys() -> list[Ed25519PublicKey]:
+    """The public keys that ever signed checkpoints here, the retired ones included."""
+    rows = SigningKey.objects.filter(purpose=KeyPurpose.CHECKPOINT).order_by("id")
+    found = (x509.load_der_x509_certificate(bytes(row.certificate)).public_key() for row in rows)
+    return [key for key in found if isinstance(key, Ed25519PublicKey)]
 
 
 def _open(row: SigningKey) -> Ed25519PrivateKey:

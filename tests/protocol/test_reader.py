@@ -14,11 +14,12 @@ from chariot_license.protocol.block import (
     make_frame,
     write_block,
 )
+from chariot_license.protocol.clean import words_of
 from chariot_license.protocol.errors import BlockError
 from chariot_license.protocol.parity import parity_lines
 from chariot_license.protocol.reader import MAX_REPAIRS, MAX_SOURCE, find_blocks, read_block
 from chariot_license.protocol.repair import put_together
-from chariot_license.protocol.scan import Budget
+from chariot_license.protocol.scan import Budget, find_grouped_lines, find_whole_lines, tag_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -169,6 +170,20 @@ def test_the_block_id_misread_in_first_and_last_line() -> None:
     (block,) = find_blocks(without(text, 1, 2, 3))
     assert isinstance(block, DamagedBlock)
     assert (block.kind, block.lines, block.damaged, block.missing) == (Kind.REQUEST, 14, (), (1, 2, 3))
+
+
+def test_a_stretch_of_letters_that_passes_for_a_line_of_the_same_block() -> None:
+    """From a group inside a line to the same place in the next one are 54 letters too; once in a while they check."""
+    data = random.Random(308).randbytes(366)
+    text = write_block(Kind.LICENSE, data)
+    words = words_of(text)
+    places = {line.start for line in find_grouped_lines(words)}
+    tag = tag_of(Kind.LICENSE, block_id(Kind.LICENSE, data))
+    assert any(line.tag == tag and line.start not in places for line in find_whole_lines(words, Budget(1000)))
+    found = FoundBlock(Kind.LICENSE, data, text, ())
+    assert find_blocks(text) == [found]
+    assert find_blocks(text.replace(block_id(Kind.LICENSE, data), "7K2M")) == [found]
+    assert find_blocks(without(text, 0, 15)) == [found]
 
 
 def test_damage_that_cannot_be_named() -> None:

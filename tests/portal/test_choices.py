@@ -1,0 +1,366 @@
+"""Answering a Usage Request where a person has to choose: clones, snapshots, changed hosts, losses, reinstallations."""
+
+from __future__ import annotations
+
+import pytest
+
+from activations.domain.decisions import Chosen
+from activations.domain.words import Choice, Outcome
+from activations.models import Activation, Instance, Sighting, Tombstone, UsageRequest
+from activations.services.issue import submit_usage_request
+from activations.services.licenses import LicenseCreated
+from activations.services.losses import approve_restoration, mark_lost, request_restoration
+from activations.services.results import BadInput, Refused
+from tests.portal.cast import AGENT, LEAD, SOURCE, answered, entries, issue, length, make_license, occupied
+from tests.portal.chariot import Chariot, host
+
+WHY = "The customer explained it on the phone."
+
+
+@pytest.fixture
+def pump(license: LicenseCreated) -> Chariot:
+    """An active Chariot on the host pump-house."""
+    chariot = Chariot(license.license_key, host("pump-house"))
+    chariot.install(answered(chariot.request()))
+    return chariot
+
+
+def lose(chariot: Chariot) -> str:
+    """Marks the activation of a Chariot as lost."""
+    activation_id = Activation.objects.get(instance__thumbprint=chariot.name, state="active").activation_id
+    result = mark_lost(activation_id=activation_id, actor=AGENT, source=SOURCE, reason="flooded")
+    assert not isinstance(result, Refused | BadInput), result
+    return activation_id
+
+
+def restore(activation_id: str) -> str:
+    case = request_restoration(activation_id=activation_id, actor=AGENT, source=SOURCE, reason="flooded")
+    assert not isinstance(case, Refused | BadInput), case
+    approved = approve_restoration(restoration_id=case.restoration_id, actor=LEAD, source=SOURCE, reason="photos")
+    assert not isinstance(approved, Refused | BadInput), approved
+    return case.restoration_id
+
+
+def refused(
+    text: str, *choices: Choice, actor: object = AGENT, activation_id: str | None = None, reason: str = WHY
+) -> str:
+    """The code of what keeps these choices from being booked."""
+    result = submit_usage_request(
+        source=text,
+        actor=actor,  # type: ignore[arg-type]
+        origin=SOURCE,
+        chosen=Chosen(frozenset(choices), activation_id),
+        reason=reason,
+    )
+    assert isinstance(result, Refused | BadInput), result
+    return result.code
+
+
+def pending(text: str) -> tuple[str, list[tuple[str, str]]]:
+    """The decision and the options of a request that a person must decide."""
+    result = issue(text)
+    assert (result.decision.outcome, result.booked, result.usage_license) == (Outcome.PENDING, True, None)
+    return result.decision.code, [(option.choice.value, option.ability.value) for option in result.decision.options]
+
+
+# --- clones and snapshots ---------------------------------------------------------------------------------
+
+
+def test_a_clone_waits_for_a_lead(license: LicenseCreated, pump: Chariot) -> None:
+    twin = pump.snapshot()
+    answered(pump.request())
+    before = length(license.license_id)
+    text = twin.request()
+
+    assert pending(text) == (
+        "counter-repeated",
+        [("restored-backup", "decide_as_lead"), ("refuse", "decide_as_lead")],
+    )
+    assert refused(text, Choice.RESTORED_BACKUP) == "not-allowed"
+    assert refused(text, Choice.RESTORED_BACKUP, actor=LEAD, reason="") == "reason-missing"
+    accepted = issue(text, Choice.RESTORED_BACKUP, actor=LEAD, reason=WHY)
+
+    assert accepted.decision.code == "updated"
+    assert entries(license.license_id, after=before) == [
+        (before + 1, "agent", "request.received", ""),
+        (before + 2, "agent", "request.pending", ""),
+        (before + 3, "lead", "instance.backup_accepted", WHY),
+        (before + 4, "lead", "activation.updated", WHY),
+        (before + 5, "lead", "usage_license.issued", WHY),
+    ]
+    assert Instance.objects.get(thumbprint=pump.name).epoch == 2
+    assert occupied(license.license_id) == 1
+
+
+def test_after_a_backup_was_accepted_what_came_before_it_is_void(license: LicenseCreated, pump: Chariot) -> None:
+    """Requests of the line that was given up must not count, though their counters are ahead."""
+    snapshot = pump.snapshot()
+    given_up = [pump.request() for _ in range(3)]
+    pump.install(answered(given_up[-1]))
+    answered(snapshot.request(), Choice.RESTORED_BACKUP, actor=LEAD, reason=WHY)
+    before = length(license.license_id)
+
+    result = issue(given_up[-1])
+
+    assert (result.decision.code, result.usage_license) == ("superseded-by-backup", None)
+    assert length(license.license_id) == before  # it was answered then, and that stays
+
+
+def test_a_lower_counter_that_was_refused_can_still_be_accepted_as_a_backup(
+    license: LicenseCreated, pump: Chariot
+) -> None:
+    snapshot = pump.snapshot()
+    for _ in range(2):
+        pump.install(answered(pump.request()))
+    text = snapshot.request()
+    first = issue(text)
+    assert (first.decision.outcome, first.decision.code) == (Outcome.REFUSED, "superseded")
+    assert [option.choice for option in first.decision.options] == [Choice.RESTORED_BACKUP]
+
+    result = issue(text, Choice.RESTORED_BACKUP, actor=LEAD, reason=WHY)
+
+    assert (result.decision.code, result.booked) == ("updated", True)
+    assert UsageRequest.objects.get(request_id=result.request_id).epoch == 2
+
+
+def test_a_request_from_before_the_deactivation_is_a_snapshot(license: LicenseCreated, pump: Chariot) -> None:
+    from activations.services.deactivate import deactivate_activation
+
+    snapshot = pump.snapshot()
+    deactivate_activation(license_id=license.license_id, code=pump.deactivate(), actor=AGENT, source=SOURCE)
+
+    assert pending(snapshot.request())[0] == "deactivated-earlier"
+
+
+def test_a_declined_request_stays_declined(license: LicenseCreated, pump: Chariot) -> None:
+    twin = pump.snapshot()
+    answered(pump.request())
+    text = twin.request()
+    before = length(license.license_id)
+
+    result = issue(text, Choice.REFUSE, actor=LEAD, reason="It is a clone.")
+
+    assert (result.decision.outcome, result.decision.code) == (Outcome.REFUSED, "declined-by-person")
+    assert entries(license.license_id, after=before) == [
+        (before + 1, "lead", "request.received", ""),
+        (before + 2, "lead", "request.declined", "It is a clone."),
+    ]
+    again = issue(text)
+    assert again.decision.code == "declined-earlier"
+    assert "It is a clone." in again.decision.staff
+    assert length(license.license_id) == before + 2
+
+
+def test_an_agent_may_decline_what_an_agent_may_answer(license: LicenseCreated) -> None:
+    text = Chariot(license.license_key, host("pump-house")).request()
+
+    assert issue(text, Choice.REFUSE, reason="Asked twice.").decision.code == "declined-by-person"
+    assert occupied(license.license_id) == 0
+
+
+# --- changed hosts ----------------------------------------------------------------------------------------
+
+
+def test_changed_hardware_is_rebound_by_a_lead(license: LicenseCreated, pump: Chariot) -> None:
+    old = pump.facts
+    pump.facts = host("pump-house-2")
+    text = pump.request()
+    assert pending(text) == ("host-changed", [("rebind", "decide_as_lead"), ("refuse", "decide_as_lead")])
+    before = length(license.license_id)
+
+    result = issue(text, Choice.REBIND, actor=LEAD, reason="New board after lightning.")
+
+    assert result.decision.code == "rebound"
+    assert [kind for _, _, kind, _ in entries(license.license_id, after=before)] == [
+        "tombstone.placed",
+        "activation.rebound",
+        "usage_license.issued",
+    ]
+    assert occupied(license.license_id) == 1
+    stone = Tombstone.objects.get()
+    assert (stone.kind, stone.instance.thumbprint) == ("rebound", pump.name)
+    # Back on the hardware that was written off: seen, and a lead again.
+    assert result.usage_license is not None
+    pump.install(result.usage_license)
+    pump.facts = old
+    assert pending(pump.request())[0] == "host-changed"
+    assert Sighting.objects.get().tombstone == stone
+
+
+def test_one_changed_part_is_within_tolerance(license: LicenseCreated, pump: Chariot) -> None:
+    pump.facts = host("pump-house", disk_serial="a new disk")
+
+    result = issue(pump.request())
+
+    assert result.decision.code == "updated"
+    assert any("disk changed" in warning for warning in result.decision.warnings)
+
+
+# --- the same host ----------------------------------------------------------------------------------------
+
+
+def test_a_reinstalled_chariot_takes_over_the_activation(license: LicenseCreated, pump: Chariot) -> None:
+    fresh = pump.reinstalled()
+    text = fresh.request()
+    assert pending(text) == (
+        "same-host",
+        [("reinstalled", "issue_usage_license"), ("second", "issue_usage_license"), ("refuse", "issue_usage_license")],
+    )
+    before = length(license.license_id)
+
+    result = issue(text, Choice.REINSTALLED)
+
+    assert result.decision.code == "reinstalled"
+    assert entries(license.license_id, after=before) == [
+        (before + 1, "agent", "tombstone.placed", ""),
+        (before + 2, "agent", "activation.reinstalled", ""),
+        (before + 3, "agent", "usage_license.issued", ""),
+    ]
+    assert occupied(license.license_id) == 1
+    assert Activation.objects.get().instance.thumbprint == fresh.name
+    stone = Tombstone.objects.get()
+    assert (stone.kind, stone.instance.thumbprint) == ("displaced", pump.name)
+
+
+def test_a_second_chariot_on_the_host_takes_a_seat(license: LicenseCreated, pump: Chariot) -> None:
+    result = issue(pump.reinstalled().request(), Choice.SECOND)
+
+    assert (result.decision.code, result.decision.seats_after) == ("second-chariot", 2)
+    assert occupied(license.license_id) == 2
+
+
+def test_the_third_reinstallation_within_a_year_needs_a_lead(license: LicenseCreated, pump: Chariot) -> None:
+    fresh = pump
+    for _ in range(2):
+        fresh = fresh.reinstalled()
+        fresh.install(answered(fresh.request(), Choice.REINSTALLED))
+    text = fresh.reinstalled().request()
+
+    assert ("reinstalled", "decide_as_lead") in pending(text)[1]
+    assert refused(text, Choice.REINSTALLED) == "not-allowed"
+    assert issue(text, Choice.REINSTALLED, actor=LEAD, reason=WHY).decision.code == "reinstalled"
+
+
+def test_which_activation_is_meant_must_be_said(license: LicenseCreated, pump: Chariot) -> None:
+    answered(pump.reinstalled().request(), Choice.SECOND)
+    text = pump.reinstalled().request()
+    issue(text)
+    second = Activation.objects.order_by("-id")[0]
+
+    assert refused(text, Choice.REINSTALLED) == "activation-not-named"
+    result = issue(text, Choice.REINSTALLED, activation_id=second.activation_id)
+    assert result.activation_id == second.activation_id
+
+
+def test_containers_are_not_recognised_by_their_host(license: LicenseCreated) -> None:
+    facts = host("pump-house", container="docker")
+    answered(Chariot(license.license_key, facts).request())
+
+    assert issue(Chariot(license.license_key, facts).request()).decision.code == "activated"
+
+
+def test_a_choice_that_is_not_open_is_refused(license: LicenseCreated) -> None:
+    text = Chariot(license.license_key, host("pump-house")).request()
+
+    assert refused(text, Choice.REBIND, actor=LEAD) == "choice-not-open"
+    assert not UsageRequest.objects.exists()
+
+
+# --- lost and restored ------------------------------------------------------------------------------------
+
+
+def test_a_lost_chariot_turns_up_again(license: LicenseCreated, pump: Chariot) -> None:
+    activation_id = lose(pump)
+    text = pump.request()
+    assert pending(text) == (
+        "lost-host-seen",
+        [("found-again", "issue_usage_license"), ("refuse", "issue_usage_license")],
+    )
+    before = length(license.license_id)
+
+    result = issue(text, Choice.FOUND_AGAIN)
+
+    assert (result.decision.code, result.activation_id) == ("found-again", activation_id)
+    assert [kind for _, _, kind, _ in entries(license.license_id, after=before)] == [
+        "activation.found",
+        "usage_license.issued",
+    ]
+    assert not Tombstone.objects.exists()
+    assert occupied(license.license_id) == 1
+
+
+def test_found_again_closes_the_open_case(license: LicenseCreated, pump: Chariot) -> None:
+    activation_id = lose(pump)
+    case = request_restoration(activation_id=activation_id, actor=AGENT, source=SOURCE, reason="flooded")
+    assert not isinstance(case, Refused | BadInput)
+    text = pump.request()
+    issue(text)
+    before = length(license.license_id)
+
+    result = issue(text, Choice.FOUND_AGAIN)
+
+    assert any(case.restoration_id in warning for warning in result.decision.warnings)
+    assert [kind for _, _, kind, _ in entries(license.license_id, after=before)] == [
+        "restoration.closed",
+        "activation.found",
+        "usage_license.issued",
+    ]
+    late = approve_restoration(restoration_id=case.restoration_id, actor=LEAD, source=SOURCE, reason="photos")
+    assert isinstance(late, Refused)
+    assert late.code == "restoration-decided"
+
+
+def test_the_lost_host_with_a_new_installation_is_found_again(license: LicenseCreated, pump: Chariot) -> None:
+    activation_id = lose(pump)
+    fresh = pump.reinstalled()
+
+    result = issue(fresh.request(), Choice.FOUND_AGAIN)
+
+    assert (result.decision.code, result.activation_id) == ("found-again", activation_id)
+    assert Tombstone.objects.get().instance.thumbprint == pump.name
+    assert occupied(license.license_id) == 1
+
+
+def test_a_written_off_chariot_is_sighted(license: LicenseCreated, pump: Chariot) -> None:
+    case = restore(lose(pump))
+    before = length(license.license_id)
+    text = pump.request()
+
+    code, options = pending(text)
+
+    assert code == "tombstone-seen"
+    assert options == [("second", "decide_as_lead"), ("refuse", "decide_as_lead")]
+    stone = Tombstone.objects.get()
+    assert (stone.kind, stone.restoration and stone.restoration.restoration_id) == ("restored", case)
+    assert refused(text, Choice.SECOND) == "not-allowed"
+    result = issue(text, Choice.SECOND, actor=LEAD, reason="It was in the storeroom.")
+    assert result.decision.code == "sighting-accepted"
+    assert case in result.decision.staff
+    assert entries(license.license_id, after=before) == [
+        (before + 1, "agent", "request.received", ""),
+        (before + 2, "agent", "tombstone.sighted", ""),
+        (before + 3, "agent", "request.pending", ""),
+        (before + 4, "lead", "tombstone.settled", "It was in the storeroom."),
+        (before + 5, "lead", "activation.created", "It was in the storeroom."),
+        (before + 6, "lead", "usage_license.issued", "It was in the storeroom."),
+    ]
+    stone.refresh_from_db()
+    assert stone.settled_by == "lead"
+
+
+def test_a_sighting_is_booked_whatever_becomes_of_the_request(signing_keys: None) -> None:
+    license = make_license(allowed=1)
+    pump = Chariot(license.license_key, host("pump-house"))
+    pump.install(answered(pump.request()))
+    restore(lose(pump))
+    answered(Chariot(license.license_key, host("mill")).request())
+    before = length(license.license_id)
+    text = pump.request()
+
+    assert issue(text).decision.code == "no-seat-tombstone"
+    assert issue(text).decision.code == "no-seat-tombstone"
+    assert [kind for _, _, kind, _ in entries(license.license_id, after=before)] == [
+        "request.received",
+        "tombstone.sighted",
+        "request.refused",
+    ]

@@ -1,0 +1,300 @@
+"""Creating a license, and changing what it grants."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pytest
+from chariot_license.protocol.codes import LicenseKey, parse_public_id
+
+from activations.domain.words import LicenseStatus
+from activations.models import Activation, Customer, License, LicenseTerms, Seat
+from activations.services import licenses
+from activations.services.deactivate import deactivate_activation
+from activations.services.issue import submit_usage_request
+from activations.services.licenses import (
+    FeatureTerm,
+    LicenseChange,
+    LicenseChanged,
+    LicenseCreated,
+    change_license,
+    create_license,
+    license_key,
+    replace_license_key,
+)
+from activations.services.results import BadInput, Refused
+from tests.portal.cast import (
+    AGENT,
+    EVERYONE,
+    MANAGER,
+    SOURCE,
+    answered,
+    entries,
+    issue,
+    length,
+    license_row,
+    make_license,
+    occupied,
+)
+from tests.portal.chariot import Chariot, host
+
+SERVER = FeatureTerm("mqtt-server")
+
+
+def create(**what: Any) -> LicenseCreated | Refused | BadInput:
+    given = {"customer": "Acme Water", "allowed": 2, "features": [SERVER], "actor": MANAGER, "source": SOURCE, **what}
+    return create_license(**given)
+
+
+def change(license: LicenseCreated, *, actor: object = MANAGER, reason: str = "agreed", **what: Any) -> Any:
+    return change_license(
+        license_id=license.license_id,
+        change=LicenseChange(**what),
+        actor=actor,  # type: ignore[arg-type]
+        source=SOURCE,
+        reason=reason,
+    )
+
+
+def seats(license: LicenseCreated) -> list[int]:
+    rows = Seat.objects.filter(license__license_id=license.license_id).order_by("number")
+    return list(rows.values_list("number", flat=True))
+
+
+def booked(license: LicenseCreated, after: int) -> list[str]:
+    found = entries(license.license_id, after=after)
+    assert all((actor, reason) == ("manager", "agreed") for _, actor, _, reason in found), found
+    return [kind for _, _, kind, _ in found]
+
+
+# --- create -----------------------------------------------------------------------------------------------
+
+
+def test_a_license_has_a_key_seats_and_terms(db: None) -> None:
+    made = create(features=[SERVER, FeatureTerm("mqtt-server-support", date(2027, 6, 30))], versions=("2.0", "2.9"))
+
+    assert isinstance(made, LicenseCreated)
+    assert parse_public_id("LIC", made.license_id) == made.license_id
+    assert LicenseKey.parse(made.license_key).text == made.license_key
+    assert seats(made) == [1, 2]
+    terms = LicenseTerms.objects.get()
+    assert terms.features == [
+        {"code": "mqtt-server", "expires": None},
+        {"code": "mqtt-server-support", "expires": "2027-06-30"},
+    ]
+    assert (terms.revision, terms.version_low, terms.version_high) == (1, "2.0", "2.9")
+    assert entries(made.license_id) == [(1, "manager", "license.created", "")]
+
+
+def test_the_license_key_is_stored_encrypted(db: None) -> None:
+    made = create()
+
+    assert isinstance(made, LicenseCreated)
+    row = license_row(made.license_id)
+    key = LicenseKey.parse(made.license_key)
+    stored = bytes(row.key_encrypted) + row.key_digest.encode()
+    for part in (made.license_key.encode(), key.secret, key.secret.hex().encode(), key.lookup_id.hex().encode()):
+        assert part not in stored
+    assert license_key(row) == key
+    assert made.license_key not in repr(license_key(row))
+
+
+def test_a_customer_may_have_several_licenses(db: None) -> None:
+    create()
+    create(customer=" Acme Water ")
+
+    assert (License.objects.count(), Customer.objects.count()) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("what", "code"),
+    [
+        ({"customer": " "}, "customer-missing"),
+        ({"customer": "A" * 201}, "customer-unfit"),
+        ({"customer": "Acme\nWater"}, "customer-unfit"),
+        ({"customer": "Acme \u202e retaW"}, "customer-unfit"),
+        ({"allowed": 0}, "allowed-out-of-range"),
+        ({"allowed": 10_001}, "allowed-out-of-range"),
+        ({"features": []}, "features-missing"),
+        ({"features": [FeatureTerm("teleport")]}, "feature-unknown"),
+        ({"features": [SERVER, SERVER]}, "feature-twice"),
+        ({"product": "mqtt-tools"}, "product-unknown"),
+        ({"versions": ("two", "")}, "version-unreadable"),
+        ({"versions": ("", "2." * 30)}, "version-unreadable"),
+        ({"versions": ("3.0", "2.9")}, "versions-reversed"),
+    ],
+)
+def test_what_no_license_can_be(db: None, what: dict[str, Any], code: str) -> None:
+    result = create(**what)
+
+    assert (type(result), getattr(result, "code", None)) == (BadInput, code)
+    assert not License.objects.exists()
+    assert not Customer.objects.exists()
+
+
+def test_the_longest_names_still_fit_into_a_usage_license(signing_keys: None) -> None:
+    made = create(customer="水" * 200, versions=("1." * 19 + "1", "9." * 19 + "9"))
+    assert isinstance(made, LicenseCreated)
+    pump = Chariot(made.license_key, host("pump-house"))
+
+    assert pump.install(answered(pump.request())).customer == "水" * 200
+
+
+@pytest.mark.parametrize("actor", [actor for actor in EVERYONE if actor is not MANAGER])
+def test_only_a_license_manager_makes_and_changes_licenses(license: LicenseCreated, actor: object) -> None:
+    made = create(actor=actor)
+    assert (type(made), getattr(made, "code", None)) == (Refused, "not-allowed")
+    assert change(license, actor=actor, allowed=3).code == "not-allowed"
+    replaced = replace_license_key(license_id=license.license_id, actor=actor, source=SOURCE, reason="agreed")  # type: ignore[arg-type]
+    assert (type(replaced), getattr(replaced, "code", None)) == (Refused, "not-allowed")
+    assert length(license.license_id) == 1
+
+
+# --- change -----------------------------------------------------------------------------------------------
+
+
+def test_terms_change_as_a_new_revision(license: LicenseCreated) -> None:
+    result = change(license, features=[SERVER, FeatureTerm("iot-bridge-snowflake")], versions=("2.0", ""))
+
+    assert (result.terms_revision, result.changes) == (2, ("license.terms_changed",))
+    assert booked(license, 1) == ["license.terms_changed"]
+    first, second = LicenseTerms.objects.order_by("revision")
+    assert first.features == [{"code": "mqtt-server", "expires": None}]
+    assert (second.revision, second.version_low, len(second.features)) == (2, "2.0", 2)
+
+
+def test_versions_alone_keep_the_features(license: LicenseCreated) -> None:
+    change(license, versions=("2.0", "2.9"))
+
+    assert LicenseTerms.objects.get(revision=2).features == [{"code": "mqtt-server", "expires": None}]
+
+
+def test_more_activations_are_more_seats(license: LicenseCreated) -> None:
+    result = change(license, allowed=4)
+
+    assert (result.allowed, seats(license)) == (4, [1, 2, 3, 4])
+    assert booked(license, 1) == ["license.allowed_changed"]
+
+
+def test_fewer_activations_take_free_seats_only(license: LicenseCreated) -> None:
+    """The seat that is held stays, whatever its number; a later raise fills the gap."""
+    pump, mill = (Chariot(license.license_key, host(name)) for name in ("pump-house", "mill"))
+    for chariot in (pump, mill):
+        chariot.install(answered(chariot.request()))
+    deactivate_activation(license_id=license.license_id, code=pump.deactivate(), actor=AGENT, source=SOURCE)
+
+    assert change(license, allowed=1).allowed == 1
+    assert seats(license) == [2]
+    assert change(license, allowed=3).allowed == 3
+    assert seats(license) == [1, 2, 3]
+
+
+def test_allowed_is_never_below_what_is_occupied(license: LicenseCreated) -> None:
+    for name in ("pump-house", "mill"):
+        answered(Chariot(license.license_key, host(name)).request())
+    before = length(license.license_id)
+
+    result = change(license, allowed=1, features=[FeatureTerm("iot-bridge-snowflake")])
+
+    assert (type(result), result.code) == (Refused, "allowed-below-occupied")
+    assert length(license.license_id) == before  # all of it or none
+    assert LicenseTerms.objects.count() == 1
+
+
+def test_suspend_reinstate_revoke(license: LicenseCreated) -> None:
+    assert change(license, status=LicenseStatus.SUSPENDED).status == "suspended"
+    assert change(license, status=LicenseStatus.SUSPENDED).code == "status-unchanged"
+    assert change(license, status=LicenseStatus.ACTIVE).status == "active"
+    assert change(license, status=LicenseStatus.REVOKED).status == "revoked"
+    for what in ({"status": LicenseStatus.ACTIVE}, {"allowed": 5}):
+        assert change(license, **what).code == "license-revoked"
+    assert booked(license, 1) == ["license.suspended", "license.reinstated", "license.revoked"]
+
+
+def test_several_changes_are_booked_together(license: LicenseCreated) -> None:
+    result = change(license, allowed=5, features=[SERVER], status=LicenseStatus.SUSPENDED, customer="Beta Mills")
+
+    assert isinstance(result, LicenseChanged)
+    assert (
+        booked(license, 1)
+        == list(result.changes)
+        == [
+            "license.terms_changed",
+            "license.allowed_changed",
+            "license.suspended",
+            "license.transferred",
+            "license.key_replaced",
+        ]
+    )
+
+
+def test_a_transfer_ends_the_earlier_owners_key(license: LicenseCreated) -> None:
+    pump = Chariot(license.license_key, host("pump-house"))
+    pump.install(answered(pump.request()))
+
+    result = change(license, customer="Beta Mills")
+
+    assert result.license_key not in (None, license.license_key)
+    assert license_row(license.license_id).customer.name == "Beta Mills"
+    refused = submit_usage_request(source=pump.request(), actor=AGENT, origin=SOURCE)
+    assert isinstance(refused, Refused)
+    assert refused.code == "license-key-replaced"
+    pump.use_key(result.license_key)
+    assert pump.install(answered(pump.request())).customer == "Beta Mills"
+
+
+def test_a_replaced_key_keeps_the_hosts_recognisable(license: LicenseCreated) -> None:
+    pump = Chariot(license.license_key, host("pump-house"))
+    pump.install(answered(pump.request()))
+    old = pump.request()
+
+    made = replace_license_key(license_id=license.license_id, actor=MANAGER, source=SOURCE, reason="leaked")
+
+    assert isinstance(made, LicenseCreated)
+    assert entries(license.license_id)[-1][1:] == ("manager", "license.key_replaced", "leaked")
+    refused = submit_usage_request(source=old, actor=AGENT, origin=SOURCE)
+    assert isinstance(refused, Refused)
+    assert refused.code == "license-key-replaced"
+    pump.use_key(made.license_key)
+    assert issue(pump.request()).decision.code == "updated"
+    assert occupied(license.license_id) == 1
+
+
+def test_identifiers_as_people_type_them(license: LicenseCreated) -> None:
+    typed = LicenseCreated(license.license_id.lower().replace("-", " "), "")
+
+    assert change(typed, allowed=3).license_id == license.license_id
+
+
+def test_bad_input_changes_nothing(license: LicenseCreated) -> None:
+    unknown = make_license()
+    License.objects.get(license_id=unknown.license_id)
+    mistyped = LicenseCreated(license.license_id[:-1] + ("0" if license.license_id[-1] != "0" else "2"), "")
+    codes = [
+        change(license).code,
+        change(license, allowed=3, reason="  ").code,
+        change(mistyped, allowed=3).code,
+        change(license, features=[FeatureTerm("teleport")]).code,
+        change(license, versions=("x", "")).code,
+        change(license, customer="").code,
+        change(license, allowed=-1).code,
+    ]
+    assert codes == [
+        "nothing-to-change",
+        "reason-missing",
+        "license-id-typo",
+        "feature-unknown",
+        "version-unreadable",
+        "customer-missing",
+        "allowed-out-of-range",
+    ]
+    assert length(license.license_id) == 1
+
+
+def test_the_largest_license(db: None) -> None:
+    made = create(allowed=licenses.MOST_ALLOWED)
+
+    assert isinstance(made, LicenseCreated)
+    assert Seat.objects.count() == licenses.MOST_ALLOWED
+    assert not Activation.objects.exists()

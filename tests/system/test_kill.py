@@ -1,0 +1,52 @@
+"""kill -9 of the issuing process, at random moments and at each statement: all of an issue is there or none of it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.system.portal import Portal
+from tests.system.requests import from_new_hosts
+
+MOMENTS = 200
+SEATS, LICENSES = 56, 5  # more than are used; how many statements an issue takes is found on the way
+
+
+def killings(portal: Portal, *arguments: str) -> list[dict[str, Any]]:
+    keys = portal.sell(allowed=SEATS, licenses=LICENSES)
+    texts = [text for key in keys for text in from_new_hosts(key, SEATS)]
+    return list(portal.script("killing", *arguments, given=json.dumps(texts)))
+
+
+def assert_whole_or_nothing(kill: dict[str, Any]) -> bool:
+    """Whether the killed process had booked its issue."""
+    assert kill["problems"] == [], kill
+    assert kill["same_answer"], kill
+    booked: bool = kill["codes"] == ["re-sent", "re-sent"]
+    assert booked or kill["codes"] == ["activated", "re-sent"], kill
+    assert kill["answers_made_by_asking"] == (0 if booked else 1), kill
+    return booked
+
+
+def test_killed_at_random_moments(portal: Portal, record_property: pytest.RecordProperty) -> None:  # type: ignore[name-defined]
+    kills = killings(portal, "random", str(MOMENTS))
+
+    booked = sum(assert_whole_or_nothing(kill) for kill in kills)
+    killed = sum(kill["killed"] for kill in kills)
+    record_property("kills", {"killed": killed, "booked before": booked, "spread over": kills[0]["of"]})
+    assert len(kills) == MOMENTS
+    assert killed > MOMENTS / 2, "most were killed before they ended by themselves"
+    assert 0 < booked < MOMENTS, "some before and some after the commit"
+
+
+def test_killed_at_each_statement(portal: Portal) -> None:
+    kills = killings(portal, "statements")
+
+    for kill in kills:
+        booked = assert_whole_or_nothing(kill)
+        committed = not kill["killed"] or (kill["statement"] == "commit" and kill["after"])
+        assert booked == committed, kill
+    assert [kill["killed"] for kill in kills if kill["statement"] == "commit"] == [True, True]
+    assert sum(kill["killed"] for kill in kills) > 40, "an issue takes many statements"
