@@ -34,8 +34,9 @@ LINE_LETTERS = NUMBER_CHARACTERS + LINE_CHARACTERS + CHECK_CHARACTERS
 _SPARE_BITS = 5 * LINE_CHARACTERS - 8 * LINE_BYTES
 _DIGITS = str.maketrans(base32.ALPHABET, "0123456789abcdefghijklmnopqrstuv")
 _LAST = "[" + base32.ALPHABET[::4] + "]"
+# These look ahead only: a line without its check characters would take the number of the next one for them.
 _GROUPED_LINE = re.compile(
-    rf" (\d\d(?: [^ ]{{{GROUP}}}){{{LINE_CHARACTERS // GROUP - 1}}} [^ ]{{{GROUP - 1}}}{_LAST} [^ ]{{2}})(?![^ ])"
+    rf" (?=(\d\d(?: [^ ]{{{GROUP}}}){{{LINE_CHARACTERS // GROUP - 1}}} [^ ]{{{GROUP - 1}}}{_LAST} [^ ]{{2}})(?![^ ]))"
 )
 _CUT_LINE = re.compile(rf" (\d\d)(?: [^ ]{{{GROUP}}}){{6}}")
 _WHOLE_LINE = re.compile(rf" (?=(\d ?\d ?(?:[^ ] ?){{49}}{_LAST} ?[^ ] ?[^ ])(?![^ ]))")
