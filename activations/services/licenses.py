@@ -21,6 +21,8 @@ from activations.services.results import BadInput, Refused, lacking, public_id, 
 
 DEFAULT_PRODUCT = "chariot-mqtt-server"
 MOST_ALLOWED = 10_000
+# What lies outside is a slip of the pen; the far end of the calendar has no second after it to expire at.
+EARLIEST_DAY, LATEST_DAY = date(2000, 1, 1), date(2199, 12, 31)
 MOST_NAME = 200
 MOST_VERSION = 40
 _USE = "license-key"
@@ -335,4 +337,11 @@ def _bad_features(product: str, features: Sequence[FeatureTerm]) -> BadInput | N
         return BadInput("feature-unknown", f"{product} has no feature {unknown[0]}. It has: {', '.join(known)}.")
     if len(set(codes)) < len(codes):
         return BadInput("feature-twice", "Each feature can be named once.")
+    lasts = [feature.expires for feature in features if feature.expires is not None]
+    if any(not EARLIEST_DAY <= last <= LATEST_DAY for last in lasts):
+        return BadInput(
+            "feature-date-out-of-range",
+            f"The last day of a feature lies between {EARLIEST_DAY} and {LATEST_DAY}. Leave it out for one that does "
+            "not expire.",
+        )
     return None
