@@ -30,6 +30,9 @@ class PortalErrors:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if "\x00" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
+            # No identifier holds a NUL, and PostgreSQL would fail on it.
+            return HttpResponse(render_to_string("400.html"), status=400)
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:

@@ -178,13 +178,21 @@ def change_terms(request: HttpRequest, pk: int) -> HttpResponse:
             actor=actor_of(request),
             source=SOURCE,
             reason=form.cleaned_data["reason"].strip(),
+            shown=_shown(request.POST.get("shown", "")),
         )
         if not isinstance(result, Refused | BadInput):
             messages.success(request, _changed_words(result.changes))
             return redirect(page_of(license))
         error = result.message
-    context = {"form": form, "error": error, "license": license, "back": page_of(license)}
+    # What the form was first filled from, and not what the license has become since.
+    shown = request.POST.get("shown") or f"{license.terms_revision} {license.allowed}"
+    context = {"form": form, "error": error, "license": license, "back": page_of(license), "shown": shown}
     return page(request, "desk/license_terms.html", f"Change {license.license_id}", context)
+
+
+def _shown(text: str) -> tuple[int, int] | None:
+    revision, _, allowed = text.partition(" ")
+    return (int(revision), int(allowed)) if revision.isdecimal() and allowed.isdecimal() else None
 
 
 def _difference(license: License, terms: LicenseTerms, form: TermsForm) -> LicenseChange:

@@ -90,7 +90,8 @@ def text_of_upload(data: bytes) -> str:
             parts.append(str(part.get_content()))
         except (LookupError, KeyError, UnicodeError):
             parts.append(_decoded(part.get_payload(decode=True)))
-    return "\n\n".join(parts) or _decoded(data)
+    # Some charsets decode to halves of characters, which no page and no table can hold.
+    return ("\n\n".join(parts) or _decoded(data)).encode("utf-8", "replace").decode()
 
 
 def _decoded(data: object) -> str:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
-from chariot_license.protocol.codes import find_codes
 from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
@@ -16,16 +14,7 @@ from activations.admin.base import ReadOnlyAdmin, TimeFilter, badge, link, when
 from activations.admin.words import TITLES
 from activations.domain.words import Ability
 from activations.models import IntakeEntry, UsageLicense, UsageRequest
-
-LICENSE_KEY = re.compile(r"\bK[0-9A-Z]{5}(?:[^0-9A-Z]{1,3}[0-9A-Z]{6}){6}\b", re.IGNORECASE)
-
-
-def without_keys(text: str) -> str:
-    """The text with License Keys blacked out: customers paste theirs, and no page shows one."""
-    masked = LICENSE_KEY.sub("[License Key]", text)
-    if find_codes(masked).license_keys:
-        return "[This text holds a License Key and is not shown.]"
-    return masked
+from activations.services.intake import without_keys
 
 
 @admin.register(UsageRequest)

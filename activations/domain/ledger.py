@@ -146,6 +146,8 @@ class Stored:
     kind: str
     actor: str
     at: str
+    reason: str
+    source: str
     prev: str
     hash: str
     body: str
@@ -188,8 +190,8 @@ def _problem(stored: Stored, seq: int, prev: str, at: str) -> str:
         entry = read_body(stored.body)
     except ValueError as error:
         return str(error)
-    columns = (stored.chain, stored.seq, stored.kind, stored.actor, stored.at, stored.prev)
-    if columns != (entry.chain, entry.seq, entry.kind, entry.actor, entry.at, entry.prev):
+    names = ("chain", "seq", "kind", "actor", "at", "reason", "source", "prev")
+    if any(getattr(stored, name) != getattr(entry, name) for name in names):
         return "its searchable columns differ from its content"
     if stored.at < at:
         return "is dated before the entry it follows"

@@ -6,15 +6,17 @@ keys); nothing was booked in any case but 0 and 3. The result goes to standard o
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from argparse import ArgumentParser
+from contextlib import redirect_stderr
 from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
 from django.core.management.base import BaseCommand
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, ProgrammingError
 
 from activations.domain.words import Actor
 from activations.services.actors import UnknownActor, actor_named
@@ -61,10 +63,11 @@ class PortalCommand(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         exit_code = DONE
         try:
+            _check_text(options)
             answer = {"outcome": "done", **self.perform(options)}
         except Stop as stop:
             exit_code, answer = stop.exit_code, stop.answer
-        except (OperationalError, InterfaceError) as error:
+        except (OperationalError, InterfaceError, ProgrammingError) as error:
             exit_code, answer = UNAVAILABLE, _unavailable(error)
         except (NoSigningKey, VaultError) as error:
             message = f"Nothing was booked. {error}"
@@ -73,9 +76,24 @@ class PortalCommand(BaseCommand):
         if exit_code != DONE:
             sys.exit(exit_code)
 
-    def _print(self, answer: dict[str, Any], exit_code: int, *, as_json: bool) -> None:
+    def run_from_argv(self, argv: list[str]) -> None:
+        """As any command; with --json, arguments that cannot be understood are answered in JSON too."""
+        if "--json" in argv:
+            said = io.StringIO()
+            self._called_from_command_line = True  # or the parser raises instead of exiting
+            try:
+                with redirect_stderr(said):
+                    self.create_parser(argv[0], argv[1]).parse_args(argv[2:])
+            except SystemExit as stop:
+                if stop.code:
+                    message = said.getvalue().rpartition("error: ")[2].strip()
+                    self._print(bad_input("usage", f"{message}. See: manage.py {argv[1]} --help").answer, as_json=True)
+                raise
+        super().run_from_argv(argv)
+
+    def _print(self, answer: dict[str, Any], exit_code: int = BAD_INPUT, *, as_json: bool) -> None:
         if as_json:
-            self.stdout.write(json.dumps(answer, ensure_ascii=False))
+            self.stdout.write(json.dumps(answer))
             return
         if answer.get("message"):
             self.stderr.write(str(answer["message"]), style_func=None if exit_code else str)
@@ -88,8 +106,17 @@ def _unavailable(error: Exception) -> dict[str, Any]:
     return {
         "outcome": "unavailable",
         "code": "database-unavailable",
-        "message": f"The database does not answer, so nothing was booked. Check it and try again. ({error})".strip(),
+        "message": "The database cannot be used, so nothing was booked. Check DATABASE_URL and the server, run "
+        f"`manage.py migrate` if it is new, and try again. ({str(error).strip()})",
     }
+
+
+def _check_text(options: dict[str, Any]) -> None:
+    """Bytes that are no text come through the command line as lone surrogates, which nothing behind it can store."""
+    for name, value in options.items():
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str) and not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
+                raise bad_input("argument-unreadable", f"The value of {name} is not text in UTF-8. Type it again.")
 
 
 def done(result: T | Refused | BadInput) -> T:

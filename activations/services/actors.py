@@ -21,6 +21,9 @@ class StaffCreated:
     role: str
 
 
+RESERVED = frozenset({"command-line", "anonymous", "automatic"})
+
+
 class UnknownActor(Exception):
     """No active staff member has that name; the message says what to do."""
 
@@ -54,6 +57,9 @@ def create_staff(
     if role not in ROLES:
         return BadInput("role-unknown", f"There is no role {role}. Roles: {', '.join(ROLES)}.")
     user = User(username=username, is_staff=True)
+    user.clean()  # from here on the name as it is stored: Unicode has several spellings of one name
+    if user.username in RESERVED:
+        return BadInput("name-reserved", f"{user.username} is what the ledger calls the portal itself. Choose another.")
     try:
         user.full_clean(exclude=["password"], validate_unique=False)
         if password is not None:
@@ -66,10 +72,10 @@ def create_staff(
             user.save()
             user.groups.add(Group.objects.get(name=role))
             with portal_book(actor=actor, source=source) as book:
-                book.add(Kind.STAFF_CREATED, {"username": username, "role": role})
+                book.add(Kind.STAFF_CREATED, {"username": user.username, "role": role})
     except IntegrityError:
         return Refused("account-exists", f"There is a staff member {username} already.")
-    return StaffCreated(username, role)
+    return StaffCreated(user.username, role)
 
 
 def system_actor() -> Actor:

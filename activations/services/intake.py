@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from chariot_license.protocol.block import DamagedBlock, FoundBlock
 from chariot_license.protocol.block import Kind as BlockKind
+from chariot_license.protocol.codes import find_codes
 from chariot_license.protocol.errors import BlockError, ProtocolError
 from chariot_license.protocol.reader import find_blocks
 from chariot_license.protocol.request import UsageRequest, proof_holds, read_request
@@ -122,9 +124,20 @@ def _unknown_key(digest: str) -> Refused:
     )
 
 
+LICENSE_KEY = re.compile(r"\bK[0-9A-Z]{5}(?:[^0-9A-Z]{1,3}[0-9A-Z]{6}){6}\b", re.IGNORECASE)
+
+
+def without_keys(text: str) -> str:
+    """The text with License Keys blacked out: customers paste theirs, and what is kept can never be taken back."""
+    masked = LICENSE_KEY.sub("[License Key]", text)
+    if find_codes(masked).license_keys:
+        return "[This text holds a License Key and is not kept.]"
+    return masked
+
+
 def keep_refused(*, source: str | bytes, problem: Refused | BadInput, actor: Actor) -> None:
     """Keeps what was submitted and could not be authenticated, so that nothing a customer sent is lost."""
-    text = source if isinstance(source, str) else source.decode("utf-8", "replace")
+    text = without_keys(source if isinstance(source, str) else source.decode("utf-8", "replace"))
     license_id = problem.detail.get("license_id")
     IntakeEntry.objects.create(
         received_at=timezone.now(),

@@ -16,7 +16,7 @@ from activations.services.case import Case
 from activations.services.gathering import gather
 from activations.services.intake import Authenticated, contradiction, keep_refused, read_pasted
 from activations.services.recording import record_end, record_request
-from activations.services.results import BadInput, Refused, lacking
+from activations.services.results import BadInput, Refused, bad_reason, lacking
 
 
 @dataclass(frozen=True)
@@ -147,9 +147,7 @@ def _may_book(decision: Decision, order: _Order) -> Refused | BadInput | None:
     if refused:
         return refused
     due = Ability.DECIDE_AS_LEAD in decision.requires or Choice.REFUSE in decision.taken
-    if due and not order.reason.strip():
-        return BadInput("reason-missing", "Say why, in a sentence: the reason goes into the ledger.")
-    return None
+    return bad_reason(order.reason, due=due)
 
 
 def _book(case: Case) -> UsageLicense | None:

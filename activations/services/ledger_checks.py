@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from itertools import groupby
 from typing import Any
 
@@ -78,10 +78,9 @@ def verify_ledger(*, rebuild_check: bool = False) -> Verification:
 
 
 def _stored() -> Iterator[Stored]:
-    columns = ("chain", "seq", "kind", "actor", "at", "prev", "hash", "body")
-    for row in LedgerEntry.objects.order_by("chain", "seq").values_list(*columns).iterator(CHUNK):
-        chain, seq, kind, actor, at, prev, digest, body = row
-        yield Stored(chain, seq, kind, actor, iso(at), prev, digest, body)
+    columns = [field.name for field in fields(Stored)]
+    for row in LedgerEntry.objects.order_by("chain", "seq").values(*columns).iterator(CHUNK):
+        yield Stored(**{**row, "at": iso(row["at"])})
 
 
 def _wrong_heads() -> Iterator[Finding]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from chariot_license.protocol.codes import LicenseKey, format_public_id
@@ -17,10 +18,11 @@ from activations.models import Activation, Customer, Feature, License, LicenseTe
 from activations.models.activations import OCCUPYING
 from activations.services import vault
 from activations.services.booking import Book, lock_license
-from activations.services.results import BadInput, Refused, lacking, public_id, reason_missing
+from activations.services.results import BadInput, Refused, bad_reason, lacking, public_id
 
 DEFAULT_PRODUCT = "chariot-mqtt-server"
 MOST_ALLOWED = 10_000
+VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})*")
 # What lies outside is a slip of the pen; the far end of the calendar has no second after it to expire at.
 EARLIEST_DAY, LATEST_DAY = date(2000, 1, 1), date(2199, 12, 31)
 MOST_NAME = 200
@@ -42,7 +44,7 @@ class FeatureTerm:
 @dataclass(frozen=True)
 class LicenseCreated:
     license_id: str
-    license_key: str  # the one time it is shown; it is mailed to the customer
+    license_key: str = field(repr=False)  # the one time it is shown; it is mailed to the customer
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class LicenseChanged:
     allowed: int
     status: str
     changes: tuple[str, ...]  # the kinds of ledger entries booked
-    license_key: str | None = None  # the new one, after a transfer
+    license_key: str | None = field(default=None, repr=False)  # the new one, after a transfer
 
 
 @dataclass(frozen=True)
@@ -124,13 +126,20 @@ def create_license(
 
 
 def change_license(
-    *, license_id: str, change: LicenseChange, actor: Actor, source: str, reason: str
+    *,
+    license_id: str,
+    change: LicenseChange,
+    actor: Actor,
+    source: str,
+    reason: str,
+    shown: tuple[int, int] | None = None,
 ) -> LicenseChanged | Refused | BadInput:
     """Change terms, allowed activations, status or owner, each booked; all of them or none.
 
-    Hosts keep the Usage License they have until their next round trip.
+    Hosts keep the Usage License they have until their next round trip. `shown` is the terms revision and the allowed
+    activations that a person had before their eyes: if they are others by now, nothing is changed.
     """
-    refused = lacking(actor, [Ability.CHANGE_LICENSE]) or reason_missing(reason)
+    refused = lacking(actor, [Ability.CHANGE_LICENSE]) or bad_reason(reason)
     if refused:
         return refused
     found = _named(license_id)
@@ -138,13 +147,23 @@ def change_license(
         return found
     with transaction.atomic():
         license = lock_license(found)
-        problem = _problem(license, change)
+        problem = _overtaken(license, shown) or _problem(license, change)
         if problem:
             return problem
         with Book(chain=license.license_id, actor=actor, source=source, reason=reason) as book:
             booked = tuple(_apply(license, change, book))
     key = license_key(License.objects.get(pk=license.pk)).text if change.customer is not None else None
     return LicenseChanged(license.license_id, license.terms_revision, license.allowed, license.status, booked, key)
+
+
+def _overtaken(license: License, shown: tuple[int, int] | None) -> Refused | None:
+    if shown is None or shown == (license.terms_revision, license.allowed):
+        return None
+    return Refused(
+        "facts-changed",
+        f"Somebody changed this license meanwhile: {license.allowed} activations are allowed now, the terms are at "
+        f"revision {license.terms_revision}. Nothing was booked. Look at the license, then make your change again.",
+    )
 
 
 def _problem(license: License, change: LicenseChange) -> Refused | BadInput | None:
@@ -252,7 +271,7 @@ def replace_license_key(
     *, license_id: str, actor: Actor, source: str, reason: str
 ) -> LicenseCreated | Refused | BadInput:
     """A new License Key in place of a leaked one. Installed licenses stay; requests made with the old key do not."""
-    refused = lacking(actor, [Ability.CHANGE_LICENSE]) or reason_missing(reason)
+    refused = lacking(actor, [Ability.CHANGE_LICENSE]) or bad_reason(reason)
     if refused:
         return refused
     found = _named(license_id)
@@ -310,7 +329,7 @@ def _bad_customer(name: str) -> BadInput | None:
 
 def _bad_versions(versions: tuple[str, str]) -> BadInput | None:
     for version in filter(None, versions):
-        if len(version) > MOST_VERSION or not in_range(version, version, version):
+        if len(version) > MOST_VERSION or not VERSION.fullmatch(version):
             message = f"{version!r} is not a version. Write numbers and dots, for example 2.4 or 2.4.1."
             return BadInput("version-unreadable", message)
     low, high = versions

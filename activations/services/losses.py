@@ -15,7 +15,7 @@ from activations.domain.words import Ability, ActivationState, Actor, Restoratio
 from activations.models import Activation, Restoration
 from activations.services import tombstones
 from activations.services.booking import Book, lock_license
-from activations.services.results import BadInput, Refused, lacking, public_id, reason_missing
+from activations.services.results import BadInput, Refused, bad_reason, lacking, public_id
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class RestorationCase:
 
 def mark_lost(*, activation_id: str, actor: Actor, source: str, reason: str) -> MarkedLost | Refused | BadInput:
     """The host is gone and was not deactivated: its activation is lost and keeps its seat."""
-    problem = lacking(actor, [Ability.MARK_LOST]) or reason_missing(reason)
+    problem = lacking(actor, [Ability.MARK_LOST]) or bad_reason(reason)
     if problem:
         return problem
     named = public_id("ACT", activation_id)
@@ -58,7 +58,7 @@ def request_restoration(
     *, activation_id: str, actor: Actor, source: str, reason: str
 ) -> RestorationCase | Refused | BadInput:
     """Opens the case of a lost activation. `reason` is what happened, in the customer's words."""
-    problem = lacking(actor, [Ability.REQUEST_RESTORATION]) or reason_missing(reason)
+    problem = lacking(actor, [Ability.REQUEST_RESTORATION]) or bad_reason(reason)
     if problem:
         return problem
     named = public_id("ACT", activation_id)
@@ -102,7 +102,7 @@ def deny_restoration(
 def _decide(
     restoration_id: str, actor: Actor, source: str, reason: str, verdict: RestorationState
 ) -> RestorationCase | Refused | BadInput:
-    problem = lacking(actor, [Ability.DECIDE_RESTORATION]) or reason_missing(reason)
+    problem = lacking(actor, [Ability.DECIDE_RESTORATION]) or bad_reason(reason)
     if problem:
         return problem
     named = public_id("RES", restoration_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from chariot_license.protocol.codes import parse_public_id
+from chariot_license.protocol.codes import find_codes, parse_public_id
 from chariot_license.protocol.errors import CodeError
 
 from activations.domain.words import Ability, Actor
@@ -47,10 +47,16 @@ def public_id(prefix: str, text: str) -> str | BadInput:
         return BadInput(error.code, str(error), dict(error.detail))
 
 
-def reason_missing(reason: str) -> BadInput | None:
-    if reason.strip():
-        return None
-    return BadInput("reason-missing", "Say why, in a sentence: the reason goes into the ledger.")
+def bad_reason(reason: str, *, due: bool = True) -> BadInput | None:
+    """What is wrong with a reason: it is missing where one is due, or it would put a License Key into the ledger."""
+    if due and not reason.strip():
+        return BadInput("reason-missing", "Say why, in a sentence: the reason goes into the ledger.")
+    if find_codes(reason).license_keys:
+        return BadInput(
+            "reason-holds-key",
+            "The reason holds a License Key, and what is in the ledger stays there. Name the License ID instead.",
+        )
+    return None
 
 
 _ROLE_HINT = {

@@ -30,7 +30,7 @@ from activations.services.results import BadInput, Refused, lacking
 
 ROOT_DAYS = 20 * 365
 SIGNING_DAYS = 3 * 365
-MOST_NAME = 64  # the common name of a certificate (RFC 5280 appendix A)
+MOST_NAME = 64  # bytes of a certificate's common name (RFC 5280 appendix A)
 CLOCK_LEEWAY = timedelta(hours=1)  # certificates begin earlier, so that a booking right after rotation verifies
 _USE = "signing-key"
 _CERTIFIED: dict[KeyPurpose, Purpose] = {
@@ -106,10 +106,12 @@ def create_root(*, name: str, actor: Actor, source: str) -> KeyMade | Refused | 
     # The portal chain's lock, which the book takes, keeps the count of roots true.
     with transaction.atomic(), portal_book(actor=actor, source=source) as book:
         names = list(SigningKey.objects.filter(purpose=KeyPurpose.ROOT, current=True).values_list("name", flat=True))
+        if len(names) >= 2:
+            return Refused(
+                "roots-complete", "There are two roots already, one of them the spare; a client pins no more."
+            )
         if name in names:
             return BadInput("name-taken", f"There is a root named {name!r}. Give the spare another name.")
-        if len(names) >= 2:
-            return Refused("roots-complete", "There are two roots already, one of them the spare. Retire one first.")
         private = Ed25519PrivateKey.generate()
         serial = _serial()
         begin = book.now - CLOCK_LEEWAY
@@ -154,8 +156,10 @@ def _new_key(
 def _bad_name(name: str) -> BadInput | None:
     if not name.strip():
         return BadInput("name-missing", "Give the key a name, for example the vendor's.")
-    if len(name) > MOST_NAME or not name.isprintable():
-        return BadInput("name-unfit", f"The name of a key has at most {MOST_NAME} letters, all of them printable.")
+    if not name.isprintable() or len(name.encode()) > MOST_NAME:
+        return BadInput(
+            "name-unfit", f"The name of a key has at most {MOST_NAME} plain letters, all of them printable."
+        )
     return None
 
 

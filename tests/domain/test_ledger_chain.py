@@ -104,6 +104,8 @@ def stored(entry: Entry, **changes: Any) -> Stored:
         "kind": str(entry.kind),
         "actor": entry.actor,
         "at": entry.at,
+        "reason": entry.reason,
+        "source": entry.source,
         "prev": entry.prev,
         "hash": entry.hash,
         "body": entry.body,

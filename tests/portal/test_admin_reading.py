@@ -305,3 +305,16 @@ def test_every_role_is_in_the_cast() -> None:
     from activations.domain.words import ROLES
 
     assert set(ROLE_OF.values()) == set(ROLES)
+
+
+@pytest.mark.parametrize(
+    ("role", "address"),
+    [
+        ("auditor", "/admin/auth/user/?password__startswith=pbkdf2_"),
+        ("auditor", "/admin/auth/user/?groups__user__password__startswith=p"),
+        ("agent", "/admin/activations/intakeentry/?text__contains=K"),
+        ("auditor", "/admin/activations/signingkey/?private_encrypted__isnull=0"),
+    ],
+)
+def test_no_filter_can_guess_at_what_no_page_shows(sign_in: Callable[[str], Browser], role: str, address: str) -> None:
+    assert sign_in(role).client.get(address).status_code == 400

@@ -1,0 +1,260 @@
+"""Verifying the ledger: it passes a sound one, and names whatever was changed behind the portal's back."""
+
+from __future__ import annotations
+
+import time as clock
+from collections.abc import Callable
+from datetime import timedelta
+from unittest import mock
+
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+
+from activations.domain.ledger import Kind
+from activations.models import (
+    Activation,
+    Customer,
+    LedgerChain,
+    LedgerCheckpoint,
+    LedgerEntry,
+    LedgerLeaf,
+    License,
+    Seat,
+    UsageLicense,
+    UsageRequest,
+)
+from activations.services.booking import Book, lock_chain, lock_license
+from activations.services.checkpoints import checkpoint_ledger
+from activations.services.ledger_checks import verify_ledger
+from activations.services.licenses import LicenseCreated
+from activations.services.losses import mark_lost
+from tests.portal.cast import ADMINISTRATOR, AGENT, SOURCE, answered, entries, length, license_row
+from tests.portal.chariot import Chariot, host
+from tests.support import without_triggers
+
+
+@pytest.fixture
+def busy(license: LicenseCreated) -> LicenseCreated:
+    """A license with an active and a lost activation, a checkpoint over it, and entries after the checkpoint."""
+    for name in ("pump-house", "mill"):
+        answered(Chariot(license.license_key, host(name)).request())
+    checkpoint_ledger(actor=ADMINISTRATOR)
+    lost = Activation.objects.get(hostname="mill")
+    mark_lost(activation_id=lost.activation_id, actor=AGENT, source=SOURCE, reason="flooded")
+    return license
+
+
+def problems() -> str:
+    return "\n".join(verify_ledger(rebuild_check=True).problems)
+
+
+def test_a_sound_ledger(busy: LicenseCreated) -> None:
+    checked = verify_ledger(rebuild_check=True)
+
+    assert checked.holds, checked.problems
+    assert (checked.entries, checked.chains, checked.checkpoints) == (LedgerEntry.objects.count(), 2, 1)
+
+
+def test_an_empty_ledger(db: None) -> None:
+    checked = verify_ledger(rebuild_check=True)
+
+    assert (checked.holds, checked.entries, checked.chains) == (True, 0, 0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_reads_a_snapshot_of_its_own() -> None:
+    """Not inside a test's transaction, as the command runs it."""
+    assert verify_ledger(rebuild_check=True).holds
+
+
+def last_entry() -> LedgerEntry:
+    return LedgerEntry.objects.exclude(chain="portal").order_by("-seq")[0]
+
+
+def change_a_reason() -> None:
+    body = last_entry().body.replace("flooded", "stolen")
+    LedgerEntry.objects.filter(pk=last_entry().pk).update(body=body)
+
+
+def change_a_column() -> None:
+    LedgerEntry.objects.filter(pk=last_entry().pk).update(actor="lead")
+
+
+def take_out_an_entry() -> None:
+    LedgerEntry.objects.filter(chain=last_entry().chain, seq=3).delete()
+
+
+def cut_off_the_tail() -> None:
+    last_entry().delete()
+
+
+def forget_a_chain_head() -> None:
+    LedgerChain.objects.filter(name=last_entry().chain).delete()
+
+
+def move_the_head_back() -> None:
+    entry = LedgerEntry.objects.get(chain=last_entry().chain, seq=2)
+    LedgerChain.objects.filter(name=entry.chain).update(length=2, head=entry.hash)
+
+
+def sell_a_seat_more() -> None:
+    License.objects.update(allowed=3)
+    Seat.objects.create(license=License.objects.get(), number=3)
+
+
+def free_a_seat() -> None:
+    Activation.objects.filter(state="lost").update(state="restored", seat=None)
+
+
+def swap_the_bytes_of_an_answer() -> None:
+    answers = UsageLicense.objects.order_by("id")
+    answers.filter(pk=answers[0].pk).update(payload=bytes(answers[1].payload), sha256=answers[1].sha256)
+
+
+def change_the_bytes_alone() -> None:
+    UsageLicense.objects.update(payload=b"something else")
+
+
+def change_the_text_that_is_sent_again() -> None:
+    UsageLicense.objects.update(text="CHARIOT USAGE LICENSE")
+
+
+def change_a_request() -> None:
+    UsageRequest.objects.update(payload=b"something else")
+
+
+def forget_the_terms() -> None:
+    License.objects.update(terms_revision=7)
+
+
+def rename_the_customer() -> None:
+    Customer.objects.update(name="Beta Mills")
+
+
+def change_the_checkpoint() -> None:
+    stored = LedgerCheckpoint.objects.get()
+    LedgerCheckpoint.objects.update(root="0" * 64, note=stored.note)
+
+
+def sign_the_checkpoint_again() -> None:
+    """By somebody who has the tables and not the key: the body is right, the signature is not."""
+    stored = LedgerCheckpoint.objects.get()
+    head, _, tail = stored.note.rpartition(" ")
+    forged = tail[:20] + ("A" if tail[20] != "A" else "B") + tail[21:]
+    LedgerCheckpoint.objects.update(note=f"{head} {forged}")
+
+
+@pytest.mark.parametrize(
+    ("attack", "said"),
+    [
+        (change_a_reason, "its content or its hash was changed"),
+        (change_a_column, "its searchable columns differ from its content"),
+        (take_out_an_entry, "entry 3 is missing"),
+        (cut_off_the_tail, "is the head of its chain, but the last entry is 7"),
+        (forget_a_chain_head, "its chain has no head"),
+        (move_the_head_back, "is the head of its chain, but the last entry is 8"),
+        (sell_a_seat_more, "license allowed: the ledger says 2, the tables say 3"),
+        (free_a_seat, "'state': 'lost'"),
+        (swap_the_bytes_of_an_answer, "usage licenses USL-"),
+        (change_the_bytes_alone, "by its bytes and"),
+        (change_the_text_that_is_sent_again, "with another text"),
+        (change_a_request, "requests "),
+        (forget_the_terms, "license terms_revision: the ledger says 1, the tables say 7"),
+        (rename_the_customer, "license customer: the ledger says Acme Water, the tables say Beta Mills"),
+        (change_the_checkpoint, "does not fit the entries it covers"),
+        (sign_the_checkpoint_again, "is not signed by a checkpoint key of this portal"),
+    ],
+)
+def test_what_was_changed_behind_the_back_is_named(busy: LicenseCreated, attack: Callable[[], None], said: str) -> None:
+    connection.check_constraints()
+    with without_triggers(connection):
+        # A leaf or a table that still points at what is taken out would keep the database from taking it out.
+        if attack in (take_out_an_entry, cut_off_the_tail):
+            LedgerCheckpoint.objects.all().delete()
+            LedgerLeaf.objects.all().delete()
+        attack()
+        connection.check_constraints()
+
+    assert said in problems()
+
+
+def test_entries_behind_a_checkpoint_cannot_be_rewritten_as_a_whole(busy: LicenseCreated) -> None:
+    """Somebody with the database rewrites a whole chain, hashes and head included: the checkpoint still tells."""
+    rows = list(LedgerEntry.objects.filter(chain=busy.license_id).order_by("seq"))
+    connection.check_constraints()
+    with without_triggers(connection):
+        prev = "0" * 64
+        for row in rows:
+            entry = row.body.replace('"agent"', '"lead"')
+            body = entry.replace(f'"prev":"{row.prev}"', f'"prev":"{prev}"')
+            prev = _rewrite(row, body, prev)
+        LedgerChain.objects.filter(name=busy.license_id).update(head=prev)
+
+    found = verify_ledger().problems
+    assert [problem for problem in found if "entry" in problem and "checkpoint" not in problem] == []
+    assert any("does not fit the entries it covers" in problem for problem in found)
+
+
+def _rewrite(row: LedgerEntry, body: str, prev: str) -> str:
+    from activations.domain.ledger import body_hash, read_body
+
+    actor = read_body(body).actor
+    LedgerEntry.objects.filter(pk=row.pk).update(body=body, hash=body_hash(body), prev=prev, actor=actor)
+    return body_hash(body)
+
+
+# --- booking ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+def test_locks_are_refused_outside_a_transaction() -> None:
+    with pytest.raises(RuntimeError, match="transaction"):
+        lock_license(1)
+    with pytest.raises(RuntimeError, match="transaction"):
+        lock_chain("portal")
+
+
+def test_nothing_is_booked_when_the_block_fails(license: LicenseCreated) -> None:
+    def fail_halfway() -> None:
+        with Book(chain=license.license_id, actor=AGENT, source=SOURCE) as book:
+            book.add(Kind.LICENSE_SUSPENDED, {})
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_halfway()
+
+    assert length(license.license_id) == 1
+
+
+def test_times_never_run_backwards(busy: LicenseCreated) -> None:
+    """The machine's clock is set back by an hour: entries carry the time of the one before, or of the checkpoint."""
+    back = timezone.now() - timedelta(minutes=30)
+    activation = Activation.objects.get(hostname="pump-house")
+
+    with mock.patch.object(timezone, "now", return_value=back):
+        mark_lost(activation_id=activation.activation_id, actor=AGENT, source=SOURCE, reason="stolen")
+
+    times = list(LedgerEntry.objects.filter(chain=busy.license_id).order_by("seq").values_list("at", flat=True))
+    assert times == sorted(times)
+    assert times[-1] >= LedgerCheckpoint.objects.get().created_at
+    assert verify_ledger(rebuild_check=True).holds
+
+
+def test_every_entry_says_what_it_was_booked_from(busy: LicenseCreated) -> None:
+    assert [entry[0] for entry in entries(busy.license_id)] == list(range(1, 9))
+    sources = set(LedgerEntry.objects.filter(chain=busy.license_id).values_list("source", flat=True))
+    requests = UsageRequest.objects.values_list("request_id", flat=True)
+    assert sources == {SOURCE, *(f"{SOURCE}:request:{request_id}" for request_id in requests)}
+
+
+def test_a_thousand_entries_are_verified_within_seconds(license: LicenseCreated) -> None:
+    with transaction.atomic():
+        license_row(license.license_id)
+        with Book(chain=license.license_id, actor=AGENT, source=SOURCE) as book:
+            for _ in range(1000):
+                book.add(Kind.USAGE_LICENSE_RESENT, {"usage_license_id": "USL", "request_id": "0"})
+    began = clock.monotonic()
+
+    assert verify_ledger(rebuild_check=True).holds
+    assert clock.monotonic() - began < 10

@@ -1,0 +1,108 @@
+"""Staff accounts, their roles, and the actors they become."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import AnonymousUser, User
+
+from activations.domain.words import ROLES, Ability
+from activations.services.actors import StaffCreated, UnknownActor, actor_for, actor_named, create_staff, system_actor
+from activations.services.results import BadInput, Refused
+from tests.portal.cast import ADMINISTRATOR, EVERYONE, SOURCE, entries
+
+PASSWORD = "seven brass valves"
+
+pytestmark = pytest.mark.django_db
+
+
+def create(username: str = "robin", role: str = "support-agent", *, actor: object = ADMINISTRATOR, **how: Any) -> Any:
+    given = {"password": None, "source": SOURCE, **how}
+    return create_staff(username=username, role=role, actor=actor, **given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_an_account_has_the_abilities_of_its_role(role: str) -> None:
+    assert create(role=role) == StaffCreated("robin", role)
+
+    assert actor_named("robin").abilities == ROLES[role]
+    assert entries("portal") == [(1, "administrator", "staff.created", "")]
+
+
+def test_with_a_password_one_can_sign_in() -> None:
+    create(password=PASSWORD)
+
+    user = User.objects.get()
+    assert user.check_password(PASSWORD)
+    assert (user.is_staff, user.is_superuser) == (True, False)
+
+
+def test_without_a_password_one_can_only_be_named() -> None:
+    create()
+
+    assert not User.objects.get().has_usable_password()
+
+
+def test_the_password_is_nowhere_in_the_ledger() -> None:
+    from activations.models import LedgerEntry
+
+    create(password=PASSWORD)
+
+    assert PASSWORD not in LedgerEntry.objects.get().body
+
+
+@pytest.mark.parametrize(
+    ("how", "kind", "code"),
+    [
+        ({"role": "boss"}, BadInput, "role-unknown"),
+        ({"username": "no spaces please"}, BadInput, "account-invalid"),
+        ({"username": ""}, BadInput, "account-invalid"),
+        ({"username": "x" * 151}, BadInput, "account-invalid"),
+        ({"password": "short"}, BadInput, "account-invalid"),
+        ({"password": "384756102938475"}, BadInput, "account-invalid"),
+        ({"actor": system_actor()}, StaffCreated, None),
+    ],
+)
+def test_what_an_account_must_be(how: dict[str, Any], kind: type, code: str | None) -> None:
+    result = create(**how)
+
+    assert (type(result), getattr(result, "code", None)) == (kind, code)
+    assert User.objects.count() == len(entries("portal")) == (kind is StaffCreated)
+
+
+def test_a_name_is_given_once() -> None:
+    create()
+
+    again = create(role="auditor")
+
+    assert (type(again), again.code) == (Refused, "account-exists")
+    assert actor_named("robin").abilities == ROLES["support-agent"]
+    assert len(entries("portal")) == 1
+
+
+@pytest.mark.parametrize("actor", [actor for actor in EVERYONE if actor is not ADMINISTRATOR])
+def test_only_an_administrator_makes_accounts(actor: object) -> None:
+    result = create(actor=actor)
+
+    assert (type(result), result.code) == (Refused, "not-allowed")
+    assert not User.objects.exists()
+
+
+def test_who_is_no_actor() -> None:
+    create()
+    User.objects.update(is_active=False)
+    User.objects.create(username="customer")
+
+    for name in ("robin", "customer", "nobody"):
+        with pytest.raises(UnknownActor, match="create_staff"):
+            actor_named(name)
+    users: list[User | AnonymousUser] = [*User.objects.all(), AnonymousUser()]
+    for user in users:
+        assert actor_for(user).abilities == frozenset()
+
+
+def test_a_superuser_has_every_ability_and_no_more() -> None:
+    actor = actor_for(User.objects.create_superuser("root"))
+
+    assert actor.abilities == frozenset(Ability)
