@@ -65,7 +65,7 @@ def _for_request(request: HttpRequest, text: str, found: Pasted) -> HttpResponse
     result = submit_usage_request(source=text, actor=actor, origin=ORIGIN, dry_run=True)
     if isinstance(result, Submission):
         return dry_run_page(request, text, result)
-    if isinstance(result, Refused) and result.code != "not-allowed":
+    if request.method == "POST" and isinstance(result, Refused) and result.code != "not-allowed":
         # There is nothing to confirm, so it is kept here: what was sent and refused stays in the intake log.
         keep_refused(source=text, problem=result, actor=actor)
     return problem_page(request, text, result)

@@ -13,8 +13,18 @@ from chariot_license.protocol.versions import in_range
 from django.db import transaction
 
 from activations.domain.ledger import Kind
-from activations.domain.words import Ability, Actor, LicenseStatus
-from activations.models import Activation, Customer, Feature, License, LicenseTerms, Product, RetiredKey, Seat
+from activations.domain.words import Ability, Actor, LicenseStatus, RequestState
+from activations.models import (
+    Activation,
+    Customer,
+    Feature,
+    License,
+    LicenseTerms,
+    Product,
+    RetiredKey,
+    Seat,
+    UsageRequest,
+)
 from activations.models.activations import OCCUPYING
 from activations.services import vault
 from activations.services.booking import Book, lock_license
@@ -295,7 +305,16 @@ def _replace_key(license: License, book: Book) -> LicenseKey:
         key_serial=serial,
     )
     book.add(Kind.LICENSE_KEY_REPLACED, {"key_serial": serial})
+    _end_waiting_requests(license, book)
     return key
+
+
+def _end_waiting_requests(license: License, book: Book) -> None:
+    """Requests made with the earlier key can no longer be answered, so none of them waits for a person."""
+    for request in UsageRequest.objects.filter(license=license, state=RequestState.PENDING).order_by("id"):
+        UsageRequest.objects.filter(pk=request.pk).update(state=RequestState.REFUSED, code="license-key-replaced")
+        data = {"request_id": request.request_id, "code": "license-key-replaced"}
+        book.add(Kind.REQUEST_REFUSED, data)
 
 
 def license_key(license: License) -> LicenseKey:

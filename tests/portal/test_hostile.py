@@ -8,13 +8,22 @@ import pytest
 from django.urls import reverse
 
 from activations.admin.pasted import text_of_upload
-from activations.domain.words import LicenseStatus
-from activations.models import IntakeEntry, License
+from activations.domain.words import LicenseStatus, Outcome
+from activations.models import IntakeEntry, License, UsageRequest
 from activations.services.actors import create_staff, system_actor
 from activations.services.intake import keep_refused
-from activations.services.licenses import FeatureTerm, LicenseChange, LicenseCreated, change_license, create_license
+from activations.services.ledger_checks import verify_ledger
+from activations.services.licenses import (
+    FeatureTerm,
+    LicenseChange,
+    LicenseCreated,
+    change_license,
+    create_license,
+    replace_license_key,
+)
 from activations.services.results import BadInput, Refused
-from tests.portal.cast import AGENT, MANAGER, SOURCE, length
+from tests.portal.cast import AGENT, MANAGER, SOURCE, answered, entries, issue, length
+from tests.portal.chariot import Chariot, host
 from tests.portal.web import Browser
 
 pytestmark = pytest.mark.django_db
@@ -89,3 +98,28 @@ def test_a_nul_in_an_address_is_a_bad_request(sign_in: Callable[[str], Browser],
 def test_half_characters_in_a_mail_are_replaced() -> None:
     mail = b"From: a@example.com\nSubject: x\nContent-Type: text/plain; charset=utf-7\n\n+2AA-\n"
     text_of_upload(mail).encode()
+
+
+def test_no_request_waits_for_ever_for_a_key_that_was_replaced(
+    license: LicenseCreated, sign_in: Callable[[str], Browser]
+) -> None:
+    """A changed host waits for a lead; then the License Key is replaced, so that nobody could answer it any more."""
+    pump = Chariot(license.license_key, host("pump-house"))
+    pump.install(answered(pump.request()))
+    moved = pump.clone(host("another"))
+    waiting = issue(moved.request())
+    assert waiting.decision.outcome is Outcome.PENDING
+    before = length(license.license_id)
+
+    replace_license_key(license_id=license.license_id, actor=MANAGER, source=SOURCE, reason="leaked")
+
+    assert entries(license.license_id, after=before) == [
+        (before + 1, "manager", "license.key_replaced", "leaked"),
+        (before + 2, "manager", "request.refused", "leaked"),
+    ]
+    row = UsageRequest.objects.get(request_id=waiting.request_id)
+    assert (row.state, row.code) == ("refused", "license-key-replaced")
+    assert verify_ledger(rebuild_check=True).problems == ()
+    # Reading about it writes nothing.
+    sign_in("lead").client.get(f"/admin/desk/requests/{waiting.request_id}/")
+    assert not IntakeEntry.objects.exists()
