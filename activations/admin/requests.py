@@ -42,6 +42,7 @@ class UsageRequestAdmin(ReadOnlyAdmin):
         "received_by",
         "on_the_desk",
         "block",
+        "mail",
     ]
 
     @admin.display(description="received (UTC)", ordering="received_at")
@@ -77,9 +78,13 @@ class UsageRequestAdmin(ReadOnlyAdmin):
         address = reverse("admin:desk_request", args=[row.request_id])
         return format_html('<a href="{}">Open it on the desk</a>, to decide it or to send its answer again', address)
 
-    @admin.display(description="as received")
+    @admin.display(description="Usage Request")
     def block(self, row: UsageRequest) -> SafeString:
         return format_html('<pre class="block">{}</pre>', row.text)
+
+    @admin.display(description="as received")
+    def mail(self, row: UsageRequest) -> SafeString:
+        return format_html('<pre class="block">{}</pre>', row.received)
 
 
 @admin.register(UsageLicense)

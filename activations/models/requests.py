@@ -34,7 +34,8 @@ class UsageRequest(models.Model):
     in_line = models.BooleanField(
         help_text="Its counter was ahead of all seen before it; false for a clone's until a lead accepts it."
     )
-    text = models.TextField("text as received")
+    text = models.TextField("the text block, repaired")
+    received = models.TextField("text as received", help_text="The whole mail or paste; License Keys are blacked out.")
     payload = models.BinaryField("bytes as received")
     sha256 = models.CharField(max_length=64)
     previous = models.CharField(max_length=32, blank=True)  # digest of the installed Usage License, hex

@@ -23,11 +23,12 @@ from activations.services.vault import key_digest
 
 @dataclass(frozen=True)
 class Authenticated:
-    """A Usage Request whose signature and license proof hold. `text` is the canonical block."""
+    """A Usage Request whose signature and license proof hold. `text` is the block, repaired; `received` all of it."""
 
     request: UsageRequest
     payload: bytes
     text: str
+    received: str
     repaired: tuple[int, ...]
     license_pk: int
     license_id: str
@@ -42,7 +43,7 @@ def read_pasted(source: str | bytes) -> Authenticated | Refused | BadInput:
     found = _one_request(blocks)
     if not isinstance(found, FoundBlock):
         return found
-    return authenticate(found)
+    return authenticate(found, kept_text(source))
 
 
 def _one_request(blocks: list[FoundBlock | DamagedBlock]) -> FoundBlock | BadInput:
@@ -70,8 +71,8 @@ def _one_request(blocks: list[FoundBlock | DamagedBlock]) -> FoundBlock | BadInp
     )
 
 
-def authenticate(found: FoundBlock) -> Authenticated | Refused | BadInput:
-    """Checks signature and license proof of one found block."""
+def authenticate(found: FoundBlock, received: str) -> Authenticated | Refused | BadInput:
+    """Checks signature and license proof of one found block; `received` is the text it was found in."""
     try:
         request = read_request(found.data)
     except ProtocolError as error:
@@ -87,7 +88,7 @@ def authenticate(found: FoundBlock) -> Authenticated | Refused | BadInput:
             "by another program. Ask the customer for a new one from Chariot.",
             {"license_id": license.license_id},
         )
-    return Authenticated(request, found.data, found.text, found.repaired, license.pk, license.license_id)
+    return Authenticated(request, found.data, found.text, received, found.repaired, license.pk, license.license_id)
 
 
 def contradiction(read: Authenticated, license: License) -> Refused | None:
@@ -135,14 +136,19 @@ def without_keys(text: str) -> str:
     return masked
 
 
+def kept_text(source: str | bytes) -> str:
+    """What was submitted, as it is kept: no License Key in it, and nothing that a text column cannot hold."""
+    text = source if isinstance(source, str) else source.decode("utf-8", "replace")
+    return without_keys(text).replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+
+
 def keep_refused(*, source: str | bytes, problem: Refused | BadInput, actor: Actor) -> None:
     """Keeps what was submitted and could not be authenticated, so that nothing a customer sent is lost."""
-    text = without_keys(source if isinstance(source, str) else source.decode("utf-8", "replace"))
     license_id = problem.detail.get("license_id")
     IntakeEntry.objects.create(
         received_at=timezone.now(),
         received_by=actor.name,
-        text=text.replace("\x00", "\ufffd"),  # PostgreSQL text holds no NUL
+        text=kept_text(source),
         code=problem.code,
         message=problem.message,
         license=License.objects.filter(license_id=license_id).first() if license_id else None,

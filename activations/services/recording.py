@@ -48,6 +48,7 @@ def _store(case: Case) -> UsageRequest:
         epoch=instance.epoch,
         in_line=ahead,
         text=case.read.text,
+        received=case.read.received,
         payload=case.read.payload,
         sha256=hashlib.sha256(case.read.payload).hexdigest(),
         previous=claims.previous.hex() if claims.previous is not None else "",

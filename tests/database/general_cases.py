@@ -220,6 +220,7 @@ FIXED_COLUMNS: list[tuple[str, str, str, dict[str, str]]] = [
             "instance_id": _OTHER_INSTANCE,
             "counter": "99",
             "text": "'other'",
+            "received": "'other'",
             "payload": "''",
             "sha256": "'other'",
             "previous": "'other'",

@@ -123,3 +123,16 @@ def test_no_request_waits_for_ever_for_a_key_that_was_replaced(
     # Reading about it writes nothing.
     sign_in("lead").client.get(f"/admin/desk/requests/{waiting.request_id}/")
     assert not IntakeEntry.objects.exists()
+
+
+def test_a_request_is_kept_as_the_customer_sent_it_and_as_it_was_read(license: LicenseCreated) -> None:
+    """Quoted, in small letters, with greetings and with the License Key that belongs in no mail."""
+    block = Chariot(license.license_key, host("pump-house")).request()
+    quoted = "".join(f"> {line.lower()}\r\n" for line in block.splitlines())
+    mail = f"Dear Support,\r\n\r\n{quoted}\r\nkey: {license.license_key}\r\n"
+
+    issue(mail)
+
+    row = UsageRequest.objects.get()
+    assert row.text == block
+    assert row.received == mail.replace(license.license_key, "[License Key]")
