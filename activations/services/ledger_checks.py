@@ -11,7 +11,7 @@ from typing import Any
 from chariot_license.protocol.block import Kind as BlockKind
 from chariot_license.protocol.block import write_block
 from cryptography.exceptions import InvalidSignature
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import Max, OuterRef, Subquery
 
 from activations.domain.checkpoint import Checkpoint, key_hash, note_text, read_note
@@ -34,6 +34,7 @@ from activations.models import (
 )
 from activations.services.booking import iso
 from activations.services.signing import checkpoint_keys
+from activations.services.snapshot import snapshot
 
 CHUNK = 2000
 
@@ -58,11 +59,7 @@ def verify_ledger(*, rebuild_check: bool = False) -> Verification:
     Reads one consistent snapshot, so that bookings made meanwhile are no findings; inside a caller's transaction it is
     that transaction's.
     """
-    own_transaction = not connection.in_atomic_block
-    with transaction.atomic():
-        if connection.vendor == "postgresql" and own_transaction:
-            with connection.cursor() as cursor:
-                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    with snapshot():
         problems = [str(finding) for finding in check_chain(_stored())]
         problems += [str(finding) for finding in _wrong_heads()]
         problems += _wrong_checkpoints()

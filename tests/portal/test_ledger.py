@@ -8,7 +8,8 @@ from datetime import timedelta
 from unittest import mock
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
 from activations.domain.ledger import Kind
@@ -24,12 +25,23 @@ from activations.models import (
     UsageLicense,
     UsageRequest,
 )
-from activations.services.booking import Book, lock_chain, lock_license
+from activations.services.booking import Book, lock_chain, lock_license, portal_book
 from activations.services.checkpoints import checkpoint_ledger
 from activations.services.ledger_checks import verify_ledger
 from activations.services.licenses import LicenseCreated
 from activations.services.losses import mark_lost
-from tests.portal.cast import ADMINISTRATOR, AGENT, SOURCE, answered, entries, length, license_row
+from activations.services.snapshot import snapshot
+from tests.portal.cast import (
+    ADMINISTRATOR,
+    AGENT,
+    SOURCE,
+    answered,
+    entries,
+    length,
+    license_row,
+    make_keys,
+    make_license,
+)
 from tests.portal.chariot import Chariot, host
 from tests.support import without_triggers
 
@@ -66,6 +78,34 @@ def test_an_empty_ledger(db: None) -> None:
 def test_it_reads_a_snapshot_of_its_own() -> None:
     """Not inside a test's transaction, as the command runs it."""
     assert verify_ledger(rebuild_check=True).holds
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_long_reading_holds_up_no_booking_and_sees_none_of_it() -> None:
+    make_keys()
+    made, other = make_license(), connection.copy()
+    try:
+        with snapshot():
+            before = length("portal")
+            _book_on(other)
+            assert length("portal") == before
+        assert length("portal") == before + 1
+        assert connection.in_atomic_block is False
+    finally:
+        other.close()
+    answered(Chariot(made.license_key, host("pump-house")).request())  # and booking goes on as usual
+    assert verify_ledger(rebuild_check=True).holds
+
+
+def _book_on(other: BaseDatabaseWrapper) -> None:
+    """Books something through a connection of its own, as another process would."""
+    mine = connections["default"]
+    connections["default"] = other
+    try:
+        with transaction.atomic(), portal_book(actor=ADMINISTRATOR, source=SOURCE) as book:
+            book.add(Kind.LEDGER_EXPORTED, {})
+    finally:
+        connections["default"] = mine
 
 
 def last_entry() -> LedgerEntry:
