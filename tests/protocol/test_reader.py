@@ -300,3 +300,8 @@ def test_the_ways_tried_to_put_lines_together_are_bounded() -> None:
         tried += 1
     # No line or any one or two of 99 taken as wrong: 4951 ways each.
     assert tried == -(-MAX_REPAIRS // 4951)
+
+
+def test_a_character_reference_of_thousands_of_digits_is_no_character() -> None:
+    assert find_blocks("<p>&#" + "9" * 5000 + ";</p>") == []
+    assert find_blocks("&#x" + "9" * 5000 + ";") == []

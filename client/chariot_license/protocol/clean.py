@@ -20,6 +20,8 @@ READ_AS = str.maketrans("ILOU", "110V")
 
 _SOFT_BREAK = re.compile(r"=[ \t]*\r*\n")
 _ESCAPES = re.compile(r"(?:=[0-9A-Fa-f]{2})+")
+# No character has so long a number, and Python refuses to read one of thousands of digits.
+_ENDLESS = re.compile(r"&#[xX]?[0-9a-fA-F]{9,};?")
 _MARKUP = re.compile(r"<[A-Za-z/!]|&(?:#|[A-Za-z]{2,8};)")
 # A tag ends at the next angle bracket at the latest: a lone "<" must not swallow a block.
 _INLINE_TAG = re.compile(r"</?(?:a|abbr|b|code|em|font|i|kbd|span|strong|tt|u|wbr|o:p)\b[^<>]{0,2000}>", re.I)
@@ -81,7 +83,7 @@ def _views(text: str) -> list[str]:
     if _ESCAPES.search(text) or _SOFT_BREAK.search(text):
         views.append(_ESCAPES.sub(_unescape, _SOFT_BREAK.sub("", text)))
     if _MARKUP.search(views[-1]):
-        views.append(html.unescape(_TAG.sub("\n", _INLINE_TAG.sub("", views[-1]))))
+        views.append(html.unescape(_ENDLESS.sub(" ", _TAG.sub("\n", _INLINE_TAG.sub("", views[-1])))))
     return views
 
 

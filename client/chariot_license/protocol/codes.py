@@ -28,6 +28,8 @@ _LICENSE_MARKS = {a + b + "C" for a in "LI1" for b in "LI1"}
 # Prose after the word LIC has longer words and no digits.
 _MISTYPED_ID = re.compile(r"(?=(?:[^0-9]*[0-9]){2})(?:[0-9A-Z]{14,20}|[0-9A-Z]{1,5}(?:-[0-9A-Z]{1,5}){3,})")
 _CODE_TOKEN = re.compile(r"[0-9A-Z]+")
+# No character has so long a number, and Python refuses to read one of thousands of digits.
+_ENDLESS = re.compile(r"&#[xX]?[0-9a-fA-F]{9,};?")
 _MARKUP = re.compile(r"=\r?\n|<[^<>]{0,400}>")
 _LONGEST_GAP = 24
 
@@ -161,7 +163,7 @@ def find_codes(text: str) -> FoundCodes:
     """
     found: dict[str, dict[str, None]] = {"LIC": {}, "KEY": {}, "DEACTIVATION": {}}
     problems: dict[str, CodeError] = {}
-    for version in dict.fromkeys((text, html.unescape(_MARKUP.sub(_without_markup, text)))):
+    for version in dict.fromkeys((text, html.unescape(_ENDLESS.sub(" ", _MARKUP.sub(_without_markup, text))))):
         tokens = _tokens(version)
         for start, token in enumerate(tokens):
             for kind, letters in _candidates(tokens, start, token):
