@@ -30,6 +30,7 @@ CHOICES: dict[Choice, str] = {
     Choice.SECOND: "A second Chariot",
     Choice.FOUND_AGAIN: "Found again",
     Choice.RESTORED_BACKUP: "Restored from a backup",
+    Choice.ACCEPT_HOST: "Accept the host",
     Choice.REFUSE: "Refuse",
 }
 _COMPONENTS = {"machine_id": "machine id", "board_uuid": "board", "disk_serial": "disk", "mac": "network card"}

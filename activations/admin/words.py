@@ -45,6 +45,8 @@ TITLES: dict[str, str] = {
     "tombstone-seen": "A written-off host was seen",
     "no-seat-tombstone": "No seat is free, and the host was written off",
     "same-host": "A Chariot on a host that is active already",
+    "host-not-recognisable": "A host that could not be recognised again",
+    "host-accepted": "New activation on a host that can hardly be recognised",
     "no-seat": "No seat is free",
 }
 

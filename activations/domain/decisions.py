@@ -16,7 +16,7 @@ from chariot_license.protocol.versions import in_range
 
 from activations.domain import sentences as say
 from activations.domain.facts import ActivationFacts, Facts, digest
-from activations.domain.recognition import chain_break, held_by, on_same_host, sightings
+from activations.domain.recognition import chain_break, held_by, on_same_host, recognisable, sightings
 from activations.domain.walk import Chosen, Decision, Option, Walk
 from activations.domain.words import (
     Ability,
@@ -70,7 +70,7 @@ def _warnings(walk: Walk) -> tuple[str, ...]:
         warnings.append(say.active_elsewhere(facts.instance.active_elsewhere))
     if facts.request.test:
         warnings.append(say.TEST_REQUEST)
-    if match(facts.request.fingerprint, facts.request.fingerprint).comparable < 2:
+    if not recognisable(facts.request.fingerprint):
         warnings.append(say.NOT_COMPARABLE)
     warnings += [say.sighting(stone.activation_id, stone.restoration_id) for stone in walk.sighted]
     return tuple(warnings)
@@ -215,9 +215,16 @@ def _same_host_active(walk: Walk) -> Decision | None:
 
 def _seat(walk: Walk) -> Decision:
     facts = walk.facts
-    if facts.free > 0:
-        return walk.issued("activated", Action.NEW, free=facts.free - 1, allowed=facts.license.allowed)
-    return walk.refused("no-seat", **_holders(facts))
+    if facts.free == 0:
+        return walk.refused("no-seat", **_holders(facts))
+    seats = {"free": facts.free - 1, "allowed": facts.license.allowed}
+    if recognisable(facts.request.fingerprint):
+        return walk.issued("activated", Action.NEW, **seats)
+    options = (_lead(Choice.ACCEPT_HOST),)
+    option = walk.pick(options)
+    if option is None:
+        return walk.pending("host-not-recognisable", options)
+    return walk.issued("host-accepted", Action.NEW, option=option, **seats)
 
 
 ROWS: tuple[Callable[[Walk], Decision | Walk | None], ...] = (

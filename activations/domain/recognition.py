@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from chariot_license.protocol.fingerprint import match
+from chariot_license.protocol.fingerprint import Fingerprint, match
 
 from activations.domain.facts import ActivationFacts, Facts, TombstoneFacts
 from activations.domain.words import ActivationState, TombstoneKind
+
+
+def recognisable(fingerprint: Fingerprint) -> bool:
+    """Whether a host could be told from others later: it names at least two strong components (Design 9.5)."""
+    return match(fingerprint, fingerprint).comparable >= 2
 
 
 def held_by(facts: Facts, state: ActivationState) -> ActivationFacts | None:

@@ -18,6 +18,8 @@ OPTIONS: dict[str, str] = {
     "active again, in the seat it already has.",
     "restored-backup": "The host was put back from a backup or snapshot: accept it and go on. From then on "
     "only this request and later ones count.",
+    "accept-host": "Accept this host as it is: the license is then bound to this Chariot's key and hardly to its "
+    "hardware, and each update of it waits for a lead again. Takes a seat; say why.",
     "refuse": "Refuse this request for good. The customer is told to make a new one.",
 }
 
@@ -258,6 +260,19 @@ SENTENCES: dict[str, Callable[..., tuple[str, str]]] = {
         "Accepted as a new activation, although it was written off in {}. Takes a seat.",
         "Here is the Usage License for your Chariot.",
         "cases",
+    ),
+    "host-not-recognisable": _fixed(
+        "A new Chariot whose host names fewer than two of machine id, board, disk and network card: its license "
+        "could be copied to other hosts unnoticed. Ask the customer to run it as an administrator, or to mount "
+        "/etc/machine-id into its container, and to send a new Usage Request; otherwise a lead decides.",
+        _REVIEW + "it names too little of the host to recognise it by. Please run Chariot as an administrator (in a "
+        "container, mount the host's /etc/machine-id read-only), make a new Usage Request and send it to us. If that "
+        "is not possible, please tell us why.",
+    ),
+    "host-accepted": _fixed(
+        "New activation on a host that can hardly be recognised, accepted by a lead. Takes a seat; free afterwards: "
+        "{free} of {allowed}.",
+        "Here is the Usage License for your Chariot.",
     ),
     "no-seat-tombstone": _no_seat_tombstone,
     "same-host": _same_host,

@@ -73,6 +73,7 @@ class Choice(StrEnum):
     SECOND = "second"
     FOUND_AGAIN = "found-again"
     RESTORED_BACKUP = "restored-backup"
+    ACCEPT_HOST = "accept-host"
     REFUSE = "refuse"
 
 

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Any
 
 import pytest
-from chariot_license.protocol.fingerprint import Fingerprint
+from chariot_license.protocol.fingerprint import STRONG, Fingerprint
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -48,9 +48,7 @@ RARELY = st.sampled_from([False] * 7 + [True])
 def fingerprints(draw: st.DrawFn) -> Fingerprint:
     """Two hosts, in any mixture, and with parts that are not reported."""
     name = draw(st.sampled_from(["pump-house", "mill"]))
-    changed = draw(
-        st.dictionaries(st.sampled_from(["mac", "disk_serial", "machine_id"]), st.sampled_from(["mill", None]))
-    )
+    changed = draw(st.dictionaries(st.sampled_from(STRONG), st.sampled_from(["mill", None])))
     return host(name, **changed)
 
 
@@ -277,6 +275,16 @@ def test_sightings_do_not_depend_on_what_is_chosen(known: Facts, chosen: Chosen)
 def test_an_agent_alone_never_books_a_sighting_as_a_new_activation(known: Facts) -> None:
     for _, decision in walks(known):
         if decision.sighted and decision.action in (Action.NEW, Action.REINSTALL):
+            assert Ability.DECIDE_AS_LEAD in decision.requires
+
+
+@MODEST
+@given(any_facts())
+def test_an_agent_alone_never_activates_a_host_that_cannot_be_recognised(known: Facts) -> None:
+    """Whatever is chosen: fewer than two strong parts, and the license would run on every copy of the state."""
+    parts = len([name for name in known.request.fingerprint.components if name in STRONG])
+    for _, decision in walks(known):
+        if parts < 2 and decision.action not in (None, Action.RESEND):
             assert Ability.DECIDE_AS_LEAD in decision.requires
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from chariot_license.protocol.fingerprint import Fingerprint
 
 from activations.domain import sentences as say
 from activations.domain.words import (
@@ -28,6 +29,9 @@ from tests.domain.builders import (
 ISSUE, LEAD = Ability.ISSUE, Ability.DECIDE_AS_LEAD
 LOST = ActivationState.LOST
 REBIND, FOUND, REINSTALLED, SECOND = Choice.REBIND, Choice.FOUND_AGAIN, Choice.REINSTALLED, Choice.SECOND
+ACCEPT = Choice.ACCEPT_HOST
+ONE_PART = host(machine_id=None, board_uuid=None, mac=None)
+TWO_PARTS = host(machine_id=None, board_uuid=None)
 FULL: dict[str, Any] = {"allowed": 1}
 DOCKER: dict[str, Any] = {"container": "docker"}
 
@@ -136,10 +140,31 @@ SEATS = [
         issued("activated", Action.NEW, 0),
     ),
     Case(
-        "a host that cannot be recognised again",
-        facts(request={"fingerprint": host(machine_id=None, board_uuid=None, mac=None)}),
+        "a host that names one part: a lead",
+        facts(request={"fingerprint": ONE_PART}),
         chose(),
-        issued("activated", Action.NEW, 0, warnings=(say.NOT_COMPARABLE,)),
+        pending("host-not-recognisable", 0, (ACCEPT, LEAD, None), refuse=LEAD, warnings=(say.NOT_COMPARABLE,)),
+    ),
+    Case(
+        "a host that names nothing, in a container: a lead",
+        facts(request={"fingerprint": Fingerprint({}), **DOCKER}),
+        chose(SECOND, REINSTALLED, FOUND),
+        pending("host-not-recognisable", 0, (ACCEPT, LEAD, None), refuse=LEAD, warnings=(say.NOT_COMPARABLE,)),
+    ),
+    Case(
+        "a host that names one part, accepted by a lead",
+        facts(request={"fingerprint": ONE_PART}),
+        chose(ACCEPT),
+        issued("host-accepted", Action.NEW, 0, requires=(LEAD,), taken=(ACCEPT,), warnings=(say.NOT_COMPARABLE,)),
+    ),
+    Case(
+        "a host that names one part, but no seat is free",
+        facts(elsewhere("ACT-2"), request={"fingerprint": ONE_PART}, license=FULL),
+        chose(ACCEPT),
+        refused("no-seat", 1, warnings=(say.NOT_COMPARABLE,)),
+    ),
+    Case(
+        "two parts are enough", facts(request={"fingerprint": TWO_PARTS}), chose(), issued("activated", Action.NEW, 0)
     ),
     Case(
         "active on another license as well",
