@@ -225,6 +225,13 @@ CASES: dict[str, tuple[Callable[[], bytes], str]] = {
     "revoked empty": (claim(c.REVOKED, []), "license-claim-invalid"),
     "revoked as text": (claim(c.REVOKED, ["ab"]), "license-claim-invalid"),
     "revoked with a leading zero": (claim(c.REVOKED, [b"\0\1"]), "license-claim-invalid"),
+    "revoked zero": (claim(c.REVOKED, [b"\0"]), "license-claim-invalid"),
+    "revoked twice": (claim(c.REVOKED, [b"\1", b"\1"]), "license-claim-invalid"),
+    "fingerprint with true for 1": (claim(c.FINGERPRINT, {True: bytes(8)}), "license-claim-invalid"),
+    "customer with a line separator": (claim(c.CUSTOMER, "Acme\u2028Water"), "license-claim-invalid"),
+    "customer with a paragraph separator": (claim(c.CUSTOMER, "Acme\u2029Water"), "license-claim-invalid"),
+    "customer with an Arabic letter mark": (claim(c.CUSTOMER, "Acme\u061c Water"), "license-claim-invalid"),
+    "customer reordered": (claim(c.CUSTOMER, "Acme \u202eretaW"), "license-claim-invalid"),
     "test mark false": (claim(c.TEST, False), "license-claim-invalid"),
     "supersedes null": (claim(c.SUPERSEDES, None), "license-claim-invalid"),
     "certificate is junk": (signed_by(b"junk"), "certificate-malformed"),
@@ -335,9 +342,9 @@ PLAIN = st.characters(min_codepoint=32, max_codepoint=126)
         ).map(tuple),
         versions=st.tuples(st.text(PLAIN, max_size=12), st.text(PLAIN, max_size=12)),
         supersedes=st.none() | st.binary(min_size=10, max_size=10).map(lambda raw: format_public_id("USL", raw)),
-        customer=st.text(st.characters(exclude_categories=["C"]), max_size=60),
+        customer=st.text(st.characters(exclude_categories=["C", "Zl", "Zp"]), max_size=60),
         revoked=st.lists(
-            st.integers(1, 2**64).map(lambda n: n.to_bytes(-(-n.bit_length() // 8)).hex()), max_size=4
+            st.integers(1, 2**64).map(lambda n: n.to_bytes(-(-n.bit_length() // 8)).hex()), max_size=4, unique=True
         ).map(tuple),
         terms_revision=st.integers(0, 2**53 - 1),
         test=st.booleans(),

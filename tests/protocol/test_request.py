@@ -269,6 +269,10 @@ CASES: dict[str, tuple[Callable[[], bytes], str]] = {
     "test mark 1": (message(payload=CLAIMS | {c.TEST: 1}), "request-claim-invalid"),
     "counter true": (message(payload=CLAIMS | {c.COUNTER: True}), "request-claim-invalid"),
     "no fingerprint map": (message(payload=CLAIMS | {c.FINGERPRINT: [1]}), "request-claim-invalid"),
+    "fingerprint with true for 1": (
+        message(payload=CLAIMS | {c.FINGERPRINT: {True: bytes(8)}}),
+        "request-claim-invalid",
+    ),
     "unknown fingerprint component": (
         message(payload=CLAIMS | {c.FINGERPRINT: {9: bytes(8)}}),
         "request-claim-invalid",

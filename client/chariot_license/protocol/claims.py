@@ -44,8 +44,9 @@ NAMES = {
     REVOKED: "revoked",
 }
 
-# Control characters and the marks that reorder text would let a name look like something else on a screen.
-_REORDERING = {0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
+# Control characters, line separators and the marks that reorder text would let a name look like something else on a
+# screen.
+_REORDERING = {0x061C, 0x200E, 0x200F, 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
 
 
 class ClaimReader:
@@ -111,7 +112,7 @@ class ClaimReader:
         return str(value)
 
     def any_text(self, claim: int, longest: int) -> str:
-        """Unicode without control characters and bidi marks, at most `longest` bytes of UTF-8."""
+        """Unicode without control characters, line separators and bidi marks, at most `longest` bytes of UTF-8."""
         value = self._claims[claim]
         if not isinstance(value, str) or len(value.encode()) > longest:
             raise self.invalid(claim)

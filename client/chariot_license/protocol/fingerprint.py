@@ -93,7 +93,8 @@ class Fingerprint:
         if not isinstance(claim, dict) or not all(isinstance(value, bytes) for value in claim.values()):
             raise ValueError("a fingerprint is a map of byte strings")
         names = {key: name for name, key in _CLAIM_KEYS.items()}
-        if not set(claim) <= set(names):
+        # bool is an int in Python, so true would pass for component 1.
+        if not all(type(key) is int and key in names for key in claim):
             raise ValueError("unknown fingerprint component")
         fingerprint = cls({names[key]: _split(value) for key, value in claim.items()})
         if fingerprint.to_claim() != claim:

@@ -77,10 +77,15 @@ def sign_license(license: UsageLicense, private_key: Ed25519PrivateKey, certific
     certificates.check_validity(certificate, license.issued_at)
     data = cose.sign(_to_claims(license), FORM.typ, private_key, certificate_der)
     # Reading it back holds the limits in one place: what no Chariot accepts is never sent to a customer.
-    opened = cose.open_unverified(data, FORM)
-    _from_claims(c.ClaimReader(opened.claims, FORM, _REQUIRED, _OPTIONAL))
-    cose.verify(opened, public, FORM)
+    cose.verify(_readable(data), public, FORM)
     return data
+
+
+def check_license(license: UsageLicense, certificate_der: bytes) -> None:
+    """Raise what `sign_license` would raise for the values of `license`, without the key of the certificate."""
+    certificates.check_validity(certificates.load_certificate(certificate_der), license.issued_at)
+    # A signature of any key has the length of the real one.
+    _readable(cose.sign(_to_claims(license), FORM.typ, Ed25519PrivateKey.generate(), certificate_der))
 
 
 def read_license(data: bytes, roots: Sequence[x509.Certificate], denied: Collection[str] = ()) -> UsageLicense:
@@ -102,6 +107,12 @@ def read_license(data: bytes, roots: Sequence[x509.Certificate], denied: Collect
 def digest16(data: bytes) -> bytes:
     """Return the first 16 bytes of SHA-256: how a request names the previous Usage License."""
     return hashlib.sha256(data).digest()[:16]
+
+
+def _readable(data: bytes) -> cose.Opened:
+    opened = cose.open_unverified(data, FORM)
+    _from_claims(c.ClaimReader(opened.claims, FORM, _REQUIRED, _OPTIONAL))
+    return opened
 
 
 def _to_claims(license: UsageLicense) -> dict[int, object]:
@@ -202,10 +213,10 @@ def _revoked(reader: c.ClaimReader) -> tuple[str, ...]:
         return ()
     found = reader.items(c.REVOKED, MAX_REVOKED)
     for serial in found:
-        if not isinstance(serial, bytes) or not 1 <= len(serial) <= 20 or (len(serial) > 1 and not serial[0]):
+        if not isinstance(serial, bytes) or not 1 <= len(serial) <= 20 or not serial[0]:
             raise reader.invalid(c.REVOKED)
-    # An empty list would be a second way to write "none".
-    if not found:
+    # An empty list would be a second way to write "none", a repeated serial a second way to write it once.
+    if not found or len(set(found)) != len(found):
         raise reader.invalid(c.REVOKED)
     return tuple(serial.hex() for serial in found)
 
