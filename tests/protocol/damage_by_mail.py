@@ -171,6 +171,31 @@ def quoted_and_wrapped(rng: random.Random, text: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+QUOTES = ("Joe Smith> ", "[JS] ", "J.S.> ", "JS >", "JS| ", "> 1. ", ">> ", "| ", "ops-2: ", "Lead (plant 07) | ")
+
+
+@kind(QUOTED)
+def wrapped_and_quoted(rng: random.Random, text: str) -> str:
+    """Each line of the mail is wrapped and each piece then quoted."""
+    mark, width = rng.choice(QUOTES), rng.randrange(20, 66)
+    pieces = [part for line in text.splitlines() for part in textwrap.wrap(line, width) or [""]]
+    return "".join(f"{mark}{piece}\n" for piece in pieces)
+
+
+@kind(QUOTED)
+def wrapped_anywhere_and_quoted_twice(rng: random.Random, text: str) -> str:
+    outer, inner, width = rng.choice(QUOTES), rng.choice(QUOTES), rng.randrange(20, 66)
+    pieces = [line[at : at + width] for line in text.splitlines() for at in range(0, len(line), width)]
+    return "".join(f"{outer}{inner}{piece}\n" for piece in pieces)
+
+
+@kind(QUOTED)
+def wrapped_and_numbered(rng: random.Random, text: str) -> str:
+    mark, form = rng.choice(("", "> ", "JS> ")), rng.choice(("{}. ", "{}) ", "[{}] ", "{}: "))
+    pieces = [part for line in text.splitlines() for part in textwrap.wrap(line, rng.randrange(20, 66))]
+    return "".join(f"{mark}{form.format(at)}{piece}\n" for at, piece in enumerate(pieces, start=1))
+
+
 @kind(QUOTED)
 def forwarded(rng: random.Random, text: str) -> str:
     head = "-----Original Message-----\nFrom: lead@example.com\nSent: 24.11.2025 09:12\nTo: support@example.com\n"

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 from chariot_license.protocol import base32
+from chariot_license.protocol.clean import MAX_SOURCE
 from chariot_license.protocol.codes import (
+    MAX_CANDIDATES,
     PUBLIC_IDS,
     LicenseKey,
     commitment,
@@ -274,6 +278,101 @@ def test_prose_and_text_blocks_hold_no_codes() -> None:
     )
     found = find_codes(prose + block)
     assert (found.license_ids, found.license_keys, found.deactivation_codes, found.problems) == ((), (), (), ())
+
+
+READERS = [
+    ("license-key", LicenseKey.parse),
+    ("deactivation-code", parse_deactivation_code),
+    *((name, partial(parse_public_id, prefix)) for prefix, (name, _) in PUBLIC_IDS.items()),
+]
+
+
+@pytest.mark.parametrize(("name", "read"), READERS)
+@pytest.mark.parametrize("letter", ["A", "\ufdfa", "L", "-", "\u200b", "\u00bd"])
+def test_what_is_too_long_for_any_code_is_refused_unread(name: str, read: Callable[[str], object], letter: str) -> None:
+    for length in (base32.MAX_TYPED + 1, 1_000_000):
+        with pytest.raises(CodeError) as caught:
+            read(letter * length)
+        assert caught.value.code == f"{name}-length"
+        assert caught.value.detail["found"] == length
+        assert f"{length} characters" in caught.value.message
+
+
+def test_a_code_with_much_around_it_is_still_short_enough() -> None:
+    spread = "\n>  ".join(LICENSE_KEY.text)
+    assert len(spread) > 190
+    assert LicenseKey.parse(spread) == LICENSE_KEY
+    assert LicenseKey.parse(LICENSE_KEY.text + " " * (base32.MAX_TYPED - 48)) == LICENSE_KEY
+    with pytest.raises(CodeError) as caught:
+        base32.decode("0" * 1_000_000, 10)
+    assert caught.value.code == "base32-length"
+
+
+@given(st.text(max_size=50))
+def test_normalising_never_makes_a_text_much_longer(text: str) -> None:
+    assert len(base32.normalise(text)) <= 4 * len(text)
+    assert base32.normalise("\ufdfa") == "\ufdfa"
+    assert base32.normalise("\u00bd\u2469\ufb01") == "1210F1"
+
+
+def spy_on_checks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list that grows with every code whose check characters are computed."""
+    checked: list[str] = []
+    compute = base32.check_characters
+
+    def noted(label: str, data: str, count: int) -> str:
+        checked.append(data)
+        return compute(label, data, count)
+
+    monkeypatch.setattr(base32, "check_characters", noted)
+    return checked
+
+
+FLOODS = {
+    "LIC": "".join(f"LIC-{number:04d}-AAAA-BBBB-CCCC-D " for number in range(60_000)),
+    "LIC alone": "LIC-" * 500_000,
+    "KEY": "".join(f"K{number:05d} " for number in range(99_999)),
+    "DEACTIVATION": "".join(f"{number % 10_000:04d}-" for number in range(300_000)),
+    "CLR1": "CLR1 " * 400_000,
+    "expanding": "\ufdfa" * 2_000_000,
+}
+
+
+@pytest.mark.parametrize("name", FLOODS)
+def test_a_flood_of_what_looks_like_codes_is_cut(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    checked = spy_on_checks(monkeypatch)
+    found = find_codes(FLOODS[name] + "\n" + LICENSE_ID)
+    # Each candidate is checked once, and what passes is written once more.
+    assert len(checked) <= 3 * 2 * MAX_CANDIDATES
+    problems = [problem.code for problem in found.problems if problem.code == "codes-not-all-read"]
+    assert problems == ["codes-not-all-read"]
+    assert (found.license_ids == (LICENSE_ID,)) == (name in ("KEY", "DEACTIVATION"))
+
+
+def test_a_code_in_a_text_with_all_characters_there_are_is_found() -> None:
+    everything = "".join(chr(code) for code in range(0x11_0000) if not 0xD800 <= code < 0xE000)
+    bold = "".join(chr(0x1D400 + ord(one) - 65) if "A" <= one <= "Z" else one for one in LICENSE_ID)
+    assert find_codes(f"{bold} {everything}").license_ids == (LICENSE_ID,)
+
+
+def test_a_flood_of_one_kind_does_not_hide_the_others() -> None:
+    found = find_codes("".join(f"{number % 10_000:04d}-" for number in range(20_000)) + f"\n{LICENSE_ID} {MAIL}")
+    assert found.license_ids == (LICENSE_ID,)
+    assert found.license_keys == (LICENSE_KEY.text,)
+
+
+def test_what_is_behind_the_limit_is_not_read_and_that_is_said() -> None:
+    filler = "word \n" * (MAX_SOURCE // 6)
+    assert find_codes(filler[:-100] + " " + LICENSE_ID).license_ids == (LICENSE_ID,)
+    found = find_codes(filler + "   word " + LICENSE_ID)
+    assert found.license_ids == ()
+    assert [problem.code for problem in found.problems] == ["codes-not-all-read"]
+    assert "Paste only the part with the code" in found.problems[0].message
+
+
+def test_codes_that_were_wrapped_and_quoted_with_a_name_are_found() -> None:
+    lines = [LICENSE_KEY.text[at : at + 7] for at in range(0, 48, 7)]
+    assert find_codes("".join(f"Joe Smith> {line}\n" for line in lines)).license_keys == (LICENSE_KEY.text,)
 
 
 @given(st.text(max_size=200))

@@ -1,6 +1,7 @@
 """A block damaged in the ways that mail does is read, repaired or reported by line; never read wrongly."""
 
 import random
+import textwrap
 from collections import Counter
 
 import pytest
@@ -8,7 +9,7 @@ from chariot_license.protocol.block import DamagedBlock, FoundBlock, Kind, write
 from chariot_license.protocol.reader import find_blocks
 
 from tests.protocol import damage
-from tests.protocol.damage_by_mail import KINDS
+from tests.protocol.damage_by_mail import KINDS, QUOTES
 
 SAMPLES = 1000
 SIZES = (60, 340, 366, 900)
@@ -82,3 +83,30 @@ def test_each_kind_alone(name: str) -> None:
             assert isinstance(block, FoundBlock)
             assert len(block.repaired) <= one.lines
         assert not isinstance(block, FoundBlock) or block.data == data
+
+
+@pytest.mark.parametrize("mark", QUOTES)
+@pytest.mark.parametrize("lost", [(), (4,), (3, 9), (0, 15), (0, 5, 6), (3, 7, 9), (0, 3, 7, 9, 15)])
+def test_a_block_that_was_wrapped_and_then_quoted(mark: str, lost: tuple[int, ...]) -> None:
+    data = random.Random(mark).randbytes(366)
+    lines = write_block(Kind.REQUEST, data).splitlines()
+    for width in (20, 33, 40, 52, 60):
+        pieces = [
+            part for number, line in enumerate(lines) if number not in lost for part in textwrap.wrap(line, width)
+        ]
+        quoted = "".join(f"{mark}{piece}\n" for piece in ["Hello Support,", "", *pieces, "", "Thank you"])
+        (block,) = find_blocks(f"Dear customer, see below.\n\nOn Monday you wrote:\n{quoted}\n-- \nSupport, 01 555")
+        numbers = tuple(number for number in lost if 0 < number < 15)
+        if len(numbers) > 2:
+            assert isinstance(block, DamagedBlock)
+            assert tuple(sorted({*block.damaged, *block.missing})) == numbers
+        else:
+            assert block == FoundBlock(Kind.REQUEST, data, "\n".join(lines) + "\n", numbers)
+
+
+def test_words_before_every_line_that_are_no_quoting_do_no_harm() -> None:
+    data = random.Random(7).randbytes(366)
+    text = write_block(Kind.REQUEST, data)
+    commas = text.replace(" ", ",")
+    for source in (commas * 8, "".join(f"{number}. {line}\n" for number, line in enumerate(text.splitlines(), 1)) * 8):
+        assert find_blocks(source) == [FoundBlock(Kind.REQUEST, data, text, ())]

@@ -14,6 +14,10 @@ from chariot_license.protocol.errors import CodeError
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 VALUES = {letter: value for value, letter in enumerate(ALPHABET)}
 _LOOKALIKES = str.maketrans("ILO", "110")
+# Some characters stand for whole sentences; those that stand for a letter or two have at most "(10)" in them.
+_LONGEST_FORM = 4
+# Nobody types more for one code, whatever separators stand between its letters.
+MAX_TYPED = 400
 
 
 def encode(data: bytes) -> str:
@@ -29,14 +33,15 @@ def decode(text: str, length: int) -> bytes:
     Raises CodeError: "base32-character", "base32-length", "base32-padding" (unused bits are not zero, so the
     text cannot come from `encode`).
     """
-    letters = normalise(text)
-    require_alphabet(letters, "base32-character", "text")
     wanted = -(-length * 8 // 5)
-    if len(letters) != wanted:
+    letters = normalise(text[: wanted + MAX_TYPED])
+    require_alphabet(letters, "base32-character", "text")
+    found = len(letters) if len(text) <= wanted + MAX_TYPED else len(text)
+    if found != wanted:
         raise CodeError(
             "base32-length",
-            f"The text has {len(letters)} characters where there should be {wanted}. Copy all of it again.",
-            found=len(letters),
+            f"The text has {found} characters where there should be {wanted}. Copy all of it again.",
+            found=found,
             expected=wanted,
         )
     number = 0
@@ -54,13 +59,18 @@ def decode(text: str, length: int) -> bytes:
 def normalise(text: str) -> str:
     """Return the letters and digits of `text` as one reads them: NFKC, upper case, I and L as 1, O as 0.
 
+    Each character is taken by itself, so that the result is never more than a few times as long as `text`.
     Separators of every kind are dropped: spaces, dashes, punctuation, symbols such as quote marks of mail,
     control characters, zero-width and bidi marks. Letters outside ALPHABET stay, for the caller to name.
     """
-    wide = unicodedata.normalize("NFKC", text).upper()
-    if not wide.isascii():
-        wide = unicodedata.normalize("NFKC", wide)
-    return "".join(c for c in wide if _is_letter(c)).translate(_LOOKALIKES)
+    forms = {letter: "".join(filter(_is_letter, read_as(letter))) for letter in set(text)}
+    return "".join(map(forms.__getitem__, text)).translate(_LOOKALIKES)
+
+
+def read_as(character: str) -> str:
+    """Return what one character of a text reads as: NFKC, upper case; itself if that is longer than a few letters."""
+    form = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", character).upper())
+    return form if len(form) <= _LONGEST_FORM else character
 
 
 def require_alphabet(letters: str, code: str, what: str) -> None:

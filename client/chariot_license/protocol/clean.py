@@ -8,9 +8,19 @@ import codecs
 import html
 import re
 import unicodedata
+from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
+from itertools import islice
 
+# Characters or bytes that are read at all: more than any mail with a block has in words. Reading 2 MB made to be slow
+# takes about two seconds.
+MAX_SOURCE = 2_000_000
 SPACES = frozenset("\t\n\v\f\r\x1c\x1d\x1e\x1f\x85")
+# No text has so many different characters. Of those that have more, only the parts of Unicode are read in which
+# characters stand for Latin letters or digits.
+MAX_DIFFERENT = 20_000
+_NEVER_LATIN = re.compile("[^\x00-\u33ff\ufb00-\ufb06\uff00-\uffef\U0001d400-\U0001d7ff\U0001f100-\U0001f1ff]+")
 # What UTF-8 looks like when it is taken for Latin-1. Some of it would otherwise be read as letters or digits.
 JUNK = frozenset("\u2122" + "".join(chr(code) for code in range(0xA0, 0x100) if code != 0xAD))
 # What a Russian or Greek keyboard, or text recognition, gives for a letter that looks the same.
@@ -25,9 +35,17 @@ _ENDLESS = re.compile(r"&#[xX]?[0-9a-fA-F]{9,};?")
 _MARKUP = re.compile(r"<[A-Za-z/!]|&(?:#|[A-Za-z]{2,8};)")
 # A tag ends at the next angle bracket at the latest: a lone "<" must not swallow a block.
 _INLINE_TAG = re.compile(r"</?(?:a|abbr|b|code|em|font|i|kbd|span|strong|tt|u|wbr|o:p)\b[^<>]{0,2000}>", re.I)
+_CELL_TAG = re.compile(r"</?t[dh]\b[^<>]{0,2000}>", re.I)
 _TAG = re.compile(r"<[A-Za-z/!][^<>]{0,2000}>")
-# "JS> " is how some programs quote; ">" alone needs no care.
-_INITIALS = re.compile(r"^[ \t]*[A-Za-z]{1,3}(?=>)", re.MULTILINE)
+# What stands before the lines of a quoted text ("Joe Smith> ", "[JS] ", "JS|"): the same words up to the same sign on
+# many lines, or numbers of list items. Signs alone need no care, they are no letters.
+_SAME_START = re.compile(r"^[^\w\n]*\w[^\n]{0,39}?[^\w\s]", re.MULTILINE)
+_LIST_ITEM = re.compile(r"^[^\w\n]*[1-9][0-9]{0,2}[.):\]](?!\w)", re.MULTILINE)
+# The smallest block has eight lines when it is wrapped.
+_MANY_LINES = 6
+# Names of several words, quoted several times, each in its turn.
+_MOST_STARTS = 20
+_MOST_ROUNDS = 8
 _OTHER = re.compile(r"[^0-9A-Z]+")
 
 
@@ -40,12 +58,8 @@ def words_of(source: str | bytes) -> str:
     text = source if isinstance(source, str) else decode(source)
     if "\0" in text:
         text = _without_zeros(text)
-    found: list[str] = []
-    for view in _views(text):
-        words = _fold(view)
-        if words and words not in found:
-            found.append(words)
-    return " ".join(found)
+    found = [_fold(view) for view in views_of(text)]
+    return " ".join(words for words in dict.fromkeys(found) if words)
 
 
 def decode(source: bytes) -> str:
@@ -78,13 +92,41 @@ def _without_zeros(text: str) -> str:
     return text.replace("\0", "")
 
 
-def _views(text: str) -> list[str]:
+def views_of(text: str) -> list[str]:
+    """Return the ways to read `text`: as it stands; as quoted-printable; as HTML; without what quotes its lines.
+
+    Each builds on the one before, and is left out where it would be no other.
+    """
     views = [text]
     if _ESCAPES.search(text) or _SOFT_BREAK.search(text):
         views.append(_ESCAPES.sub(_unescape, _SOFT_BREAK.sub("", text)))
     if _MARKUP.search(views[-1]):
-        views.append(html.unescape(_ENDLESS.sub(" ", _TAG.sub("\n", _INLINE_TAG.sub("", views[-1])))))
+        lines = _TAG.sub("\n", _CELL_TAG.sub(" ", _INLINE_TAG.sub("", views[-1])))
+        views.append(html.unescape(_ENDLESS.sub(" ", lines)))
+    unquoted = _without_quoting(views[-1])
+    if unquoted is not None:
+        views.append(unquoted)
     return views
+
+
+def _without_quoting(text: str) -> str | None:
+    """Return `text` without what stands before many of its lines, None if nothing does.
+
+    A block whose lines were wrapped before they were quoted has it between its letters.
+    """
+    before = text = "\n".join(text.splitlines())
+    for _ in range(_MOST_ROUNDS):
+        # The same line many times, a greeting in a long thread, is no quoting.
+        different = "\n".join(dict.fromkeys(text.split("\n")))
+        counts = Counter(_SAME_START.findall(different)).most_common(_MOST_STARTS)
+        starts = [re.escape(start) for start, count in counts if count >= _MANY_LINES]
+        if starts:
+            text = re.sub(f"^(?:{'|'.join(starts)})", "", text, flags=re.MULTILINE)
+        elif sum(1 for _ in islice(_LIST_ITEM.finditer(text), _MANY_LINES)) == _MANY_LINES:
+            text = _LIST_ITEM.sub("", text)
+        else:
+            break
+    return text if text != before else None
 
 
 def _unescape(match: re.Match[str]) -> str:
@@ -92,9 +134,17 @@ def _unescape(match: re.Match[str]) -> str:
 
 
 def _fold(text: str) -> str:
-    text = _INITIALS.sub("", text)
-    table = {ord(letter): _plain(letter) for letter in set(text) if not " " <= letter <= "~"}
-    return _OTHER.sub(" ", text.translate(table).upper()).strip().translate(READ_AS)
+    return _OTHER.sub(" ", folded(text, _plain).upper()).strip().translate(READ_AS)
+
+
+def folded(text: str, plain: Callable[[str], str]) -> str:
+    """Return `text` with `plain` in place of all characters but printable ASCII."""
+    different = set(text)
+    if len(different) > MAX_DIFFERENT:
+        text = _NEVER_LATIN.sub(" ", text)
+        different = set(text)
+    table = {ord(letter): plain(letter) for letter in different if not " " <= letter <= "~"}
+    return text.translate(table) if table else text
 
 
 def _plain(letter: str) -> str:

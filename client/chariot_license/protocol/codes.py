@@ -1,16 +1,17 @@
 """The codes people handle: public ids, License Key, deactivation code. See docs/protocol.md, "Codes"."""
 
 import hashlib
-import html
 import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from chariot_license.protocol import base32
+from chariot_license.protocol.clean import MAX_SOURCE, folded, views_of
 from chariot_license.protocol.errors import CodeError
 
 PUBLIC_IDS = {
@@ -24,14 +25,20 @@ PUBLIC_ID_BYTES = 10
 KEY_MARK = "K"
 SEED_BYTES = 8
 SECRET_BYTES = 16
-_LICENSE_MARKS = {a + b + "C" for a in "LI1" for b in "LI1"}
+# Candidates of each kind that `find_codes` looks at in one text: more of them are no mail, and one in a thousand of
+# those that are none passes its check.
+MAX_CANDIDATES = 3000
+
+# Each may begin wherever a word does; the words are those of `_words`.
+_LICENSE_ID = re.compile(r" (?=[LI1][LI1]C(?:([0-9A-Z]{17})|((?: [0-9A-Z]{1,20}){1,6}))(?![^ ]))")
+_LICENSE_KEY = re.compile(r" (?=(K[0-9A-Z]{5}(?: ?[0-9A-Z]{6}){6})(?![^ ]))")
+_DEACTIVATION_CODE = re.compile(r" (?=([0-9A-Z]{4}(?: ?[0-9A-Z]{4}){6})(?![^ ]))")
 # Prose after the word LIC has longer words and no digits.
 _MISTYPED_ID = re.compile(r"(?=(?:[^0-9]*[0-9]){2})(?:[0-9A-Z]{14,20}|[0-9A-Z]{1,5}(?:-[0-9A-Z]{1,5}){3,})")
-_CODE_TOKEN = re.compile(r"[0-9A-Z]+")
-# No character has so long a number, and Python refuses to read one of thousands of digits.
-_ENDLESS = re.compile(r"&#[xX]?[0-9a-fA-F]{9,};?")
-_MARKUP = re.compile(r"=\r?\n|<[^<>]{0,400}>")
-_LONGEST_GAP = 24
+_ASCII = {code: chr(code).upper() if chr(code).isalnum() else " " for code in range(127)}
+# No code goes on behind a longer gap, or behind a letter or digit that is in no code.
+_LONG_GAP = re.compile(" {25,}")
+_FOREIGN = "\x7f"
 
 
 @dataclass(frozen=True)
@@ -93,7 +100,7 @@ class FoundCodes:
     """What `find_codes` found, each kind in order of appearance and without repeats, in canonical text.
 
     `problems` names what was clearly meant as a License ID and cannot be right, so that a typo is reported as
-    a typo and not as "nothing found".
+    a typo and not as "nothing found"; and, as "codes-not-all-read", that not all of the text was searched.
     """
 
     license_ids: tuple[str, ...]
@@ -117,7 +124,7 @@ def parse_public_id(prefix: str, text: str) -> str:
     character or a character no code contains), "license-id-other-kind" (an activation id, for example).
     """
     name, words = PUBLIC_IDS[prefix]
-    letters = base32.normalise(text)
+    letters = _letters(text, name, words, 17)
     for other, (_, other_words) in PUBLIC_IDS.items():
         mark = base32.normalise(other)
         if len(letters) > 17 and letters.startswith(mark):
@@ -160,64 +167,78 @@ def find_codes(text: str) -> FoundCodes:
     Quote marks, line wrapping, any separators between the groups, lower case, I/L/O and leftovers of HTML or
     quoted-printable are tolerated. Keys and deactivation codes are only found in whole groups, as portal and
     Chariot write them: a looser search would read prose as a code.
+
+    Reads the first MAX_SOURCE characters, and looks at the first MAX_CANDIDATES places of each kind that look like
+    a code; `problems` says if there was more.
     """
     found: dict[str, dict[str, None]] = {"LIC": {}, "KEY": {}, "DEACTIVATION": {}}
     problems: dict[str, CodeError] = {}
-    for version in dict.fromkeys((text, html.unescape(_ENDLESS.sub(" ", _MARKUP.sub(_without_markup, text))))):
-        tokens = _tokens(version)
-        for start, token in enumerate(tokens):
-            for kind, letters in _candidates(tokens, start, token):
+    looked_at = dict.fromkeys(found, 0)
+    seen: set[tuple[str, str]] = set()
+    for view in views_of(text[:MAX_SOURCE]):
+        words = _words(view)
+        for kind, codes in found.items():
+            left = MAX_CANDIDATES + 1 - looked_at[kind]
+            for letters in islice(_candidates(kind, words), left):
+                looked_at[kind] += 1
+                if looked_at[kind] > MAX_CANDIDATES or (kind, letters) in seen:
+                    continue
+                seen.add((kind, letters))
                 try:
-                    found[kind][_canonical(kind, letters)] = None
+                    codes[_canonical(kind, letters)] = None
                 except CodeError as error:
                     if kind == "LIC" and _MISTYPED_ID.fullmatch(letters):
                         problems[letters] = error
+    if len(text) > MAX_SOURCE or max(looked_at.values()) > MAX_CANDIDATES:
+        problems[""] = CodeError(
+            "codes-not-all-read",
+            "This text is too large, or has too much in it that looks like a code, to search all of it for codes."
+            " Paste only the part with the code.",
+            length=len(text),
+            limit=MAX_SOURCE,
+        )
     return FoundCodes(tuple(found["LIC"]), tuple(found["KEY"]), tuple(found["DEACTIVATION"]), tuple(problems.values()))
 
 
-def _tokens(text: str) -> list[str]:
-    """Split into runs of ASCII letters and digits, upper case; "" stands for a gap that no code spans."""
-    plain = "".join(c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) != "Cf").upper()
-    tokens: list[str] = []
-    end = 0
-    for run in _CODE_TOKEN.finditer(plain):
-        gap = plain[end : run.start()]
-        if len(gap) > _LONGEST_GAP or any(c.isalnum() for c in gap):
-            tokens.append("")
-        tokens.append(run[0])
-        end = run.end()
-    return tokens
+def _words(text: str) -> str:
+    """Return the runs of ASCII letters and digits, upper case, a space before each; a DEL where no code goes on."""
+    plain = _LONG_GAP.sub(_FOREIGN, folded(text, _plain).translate(_ASCII)).replace(_FOREIGN, f" {_FOREIGN} ")
+    return " " + " ".join(plain.split())
 
 
-def _candidates(tokens: list[str], start: int, token: str) -> Iterator[tuple[str, str]]:
-    """Yield (kind, letters) for what may be a code beginning with this token."""
-    if token.startswith(KEY_MARK):
-        yield from _whole_groups("KEY", tokens, start, 42, 6)
-    yield from _whole_groups("DEACTIVATION", tokens, start, 28, 4)
-    if token in _LICENSE_MARKS:
-        groups: list[str] = []
-        for group in tokens[start + 1 : start + 7]:
-            length = sum(map(len, groups))
-            if not group or length >= 17 or length + len(group) > 20:
-                break
-            groups.append(group)
-        if sum(map(len, groups)) >= 14:
-            yield "LIC", "-".join(groups)
-    elif len(token) == 20 and token[:3] in _LICENSE_MARKS:
-        yield "LIC", token
+def _plain(letter: str) -> str:
+    """Return what one character outside ASCII is in a code: letters, nothing, a space, or a letter of no code."""
+    if letter == _FOREIGN:
+        return " "
+    if unicodedata.category(letter) == "Cf":
+        return ""
+    form = base32.read_as(letter).translate(_ASCII)
+    return form if form.isascii() else _FOREIGN if any(map(str.isalnum, form)) else " "
 
 
-def _whole_groups(kind: str, tokens: list[str], start: int, length: int, size: int) -> Iterator[tuple[str, str]]:
-    letters = ""
-    for token in tokens[start : start + length // size]:
-        if not token or len(token) % size:
-            return
-        letters += token
-        if len(letters) >= length:
+def _candidates(kind: str, words: str) -> Iterator[str]:
+    """Yield the letters of what may be a code of this kind, groups of a License ID joined by "-"."""
+    if kind == "LIC":
+        for match in _LICENSE_ID.finditer(words):
+            letters = match[1] or _license_id_groups(match[2].split())
+            if letters:
+                yield letters
+        return
+    for match in (_LICENSE_KEY if kind == "KEY" else _DEACTIVATION_CODE).finditer(words):
+        # Seven words of four letters in a row are prose; hardly one code in 30,000 has no digit.
+        if any(map(str.isdigit, match[1])):
+            yield match[1].replace(" ", "")
+
+
+def _license_id_groups(words: list[str]) -> str:
+    """Return the words behind the mark of a License ID that are its groups; "" if they are too few."""
+    length = count = 0
+    for word in words:
+        if length >= 17 or length + len(word) > 20:
             break
-    # Seven words of four letters in a row are prose; hardly one code in 30,000 has no digit.
-    if len(letters) == length and any(c.isdigit() for c in letters):
-        yield kind, letters
+        length += len(word)
+        count += 1
+    return "-".join(words[:count]) if length >= 14 else ""
 
 
 def _canonical(kind: str, letters: str) -> str:
@@ -228,22 +249,28 @@ def _canonical(kind: str, letters: str) -> str:
     return format_deactivation_code(parse_deactivation_code(letters))
 
 
-def _without_markup(match: re.Match[str]) -> str:
-    # A soft line break of quoted-printable joins what stands around it; a tag separates.
-    return "" if match[0].startswith("=") else " "
+def _letters(text: str, name: str, words: str, length: int) -> str:
+    """Return the normalised letters of what was typed for one code, whatever their number up to MAX_TYPED."""
+    if len(text) > base32.MAX_TYPED:
+        raise _wrong_length(len(text), name, words, length)
+    return base32.normalise(text)
+
+
+def _wrong_length(found: int, name: str, words: str, length: int) -> CodeError:
+    return CodeError(
+        f"{name}-length",
+        f"The {words} has {found} characters where there should be {length}."
+        " Copy all of it again, or compare it with the original.",
+        found=found,
+        expected=length,
+    )
 
 
 def _checked(text: str, label: str, name: str, words: str, length: int) -> str:
     """Return the normalised letters once length, alphabet and check characters are right."""
-    letters = base32.normalise(text)
+    letters = _letters(text, name, words, length)
     if len(letters) != length:
-        raise CodeError(
-            f"{name}-length",
-            f"The {words} has {len(letters)} characters where there should be {length}."
-            " Copy all of it again, or compare it with the original.",
-            found=len(letters),
-            expected=length,
-        )
+        raise _wrong_length(len(letters), name, words, length)
     base32.require_alphabet(letters, f"{name}-typo", words)
     count = 1 if length == 17 else 2
     if base32.check_characters(label, letters[:-count], count) != letters[-count:]:

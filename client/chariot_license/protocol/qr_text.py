@@ -5,6 +5,7 @@ docs/protocol.md, "QR code"; Design 4. Kept apart from qr.py so that reading nee
 
 import re
 from collections.abc import Iterable
+from itertools import islice
 
 from chariot_license.protocol import base32, report
 from chariot_license.protocol.block import (
@@ -23,8 +24,8 @@ from chariot_license.protocol.clean import READ_AS
 from chariot_license.protocol.errors import CodeError
 
 PREFIX = "CLR1"
-# Failed readings that one text may cause: each passes the digest by chance once in 2^32.
-MAX_FAILURES = 1000
+# Places that are looked at in one text: each one that is no payload passes the digest by chance once in 2^32.
+MAX_PAYLOADS = 1000
 
 _READ_PREFIX = PREFIX.translate(READ_AS)
 _START = re.compile(r"(?<![^ ])" + " ?".join(_READ_PREFIX))
@@ -46,21 +47,19 @@ def find_payloads(words: str, letters: str, known: Iterable[Content]) -> list[tu
     """
     result: list[tuple[int, FoundBlock | DamagedBlock]] = []
     failed: list[tuple[int, str]] = []
-    failures = spaces = counted = 0
-    for match in _START.finditer(words):
+    whole: set[Content] = set()
+    spaces = counted = 0
+    for match in islice(_START.finditer(words), MAX_PAYLOADS):
         spaces += words.count(" ", counted, match.start())
         counted = match.start()
         at = match.start() - spaces + len(PREFIX)
         content = _read(letters, at)
         if content is not None:
-            result.append((at, FoundBlock(*content, write_block(*content), ())))
-            continue
-        failures += 1
-        if words.find(" ", match.end(), match.start() + _SHORTEST_WORD) < 0:
+            if content not in whole:
+                result.append((at, FoundBlock(*content, write_block(*content), ())))
+            whole.add(content)
+        elif words.find(" ", match.end(), match.start() + _SHORTEST_WORD) < 0:
             failed.append((at, letters[at : at + _OPENING]))
-        if failures >= MAX_FAILURES:
-            break
-    whole = [(block.kind, block.data) for _, block in result if isinstance(block, FoundBlock)]
     openings = {base32.encode(make_frame(*content))[:_OPENING] for content in (*known, *whole)}
     for at, opening in failed:
         if opening not in openings:

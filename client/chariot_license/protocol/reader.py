@@ -4,12 +4,10 @@ docs/protocol.md, "Reading"; Design 4, 9.15 and 9.16.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator
-from functools import cached_property
+from collections.abc import Iterator, Sized
 
 from chariot_license.protocol import qr_text, report
 from chariot_license.protocol.block import (
-    MAX_LINES,
     Content,
     DamagedBlock,
     FoundBlock,
@@ -17,36 +15,39 @@ from chariot_license.protocol.block import (
     block_text,
     numbered_lines,
 )
-from chariot_license.protocol.clean import words_of
+from chariot_license.protocol.clean import MAX_SOURCE, words_of
 from chariot_license.protocol.errors import BlockError
 from chariot_license.protocol.group import Group
 from chariot_license.protocol.scan import (
     LINE_LETTERS,
     Budget,
     Line,
+    Mark,
     find_any_lines,
     find_grouped_lines,
     find_marks,
-    find_numbers,
-    find_remains,
     find_whole_lines,
     tag_of,
     windows_of,
 )
+from chariot_license.protocol.unread import Unread
 
-MAX_SOURCE = 8_000_000
 # Ways to put lines together that one text may try. Each way is right by chance once in 2^42 at most (the
 # digest and a tag), so a text is misread with a chance below 2^-28.
 MAX_REPAIRS = 2**14
-# How far from a first or last line its numbered lines start or end, if they are its own.
-NEAR = 3 * LINE_LETTERS
+# First and last lines, blocks and false starts of lines that one text may have. More of them are no mail; what gives
+# way is said in docs/protocol.md, "Cost".
+MAX_MARKS = 500
+MAX_BLOCKS = 200
+MAX_FALSE_STARTS = 20_000
 
 
 def find_blocks(source: str | bytes) -> list[FoundBlock | DamagedBlock]:
     """Return the blocks in `source`, whole or damaged, in order of appearance; the same block once.
 
     Takes whatever an email makes of a block (docs/protocol.md, "Reading") and the text of a QR code.
-    Raises BlockError "input-too-large" above MAX_SOURCE characters or bytes, and nothing else.
+    Raises BlockError "input-too-large" above MAX_SOURCE characters or bytes, "too-many-blocks" above MAX_BLOCKS,
+    and nothing else.
     """
     if len(source) > MAX_SOURCE:
         raise BlockError(
@@ -63,7 +64,7 @@ def read_block(source: str | bytes, kind: Kind) -> FoundBlock:
     """Return the one block of `kind` in `source`.
 
     Raises BlockError "no-block", "wrong-kind" (only the other kind is there), "several-blocks",
-    "block-damaged" (`detail`: kind, lines, damaged, missing) or "input-too-large".
+    "block-damaged" (`detail`: kind, lines, damaged, missing), "input-too-large" or "too-many-blocks".
     """
     blocks = find_blocks(source)
     found = [block for block in blocks if isinstance(block, FoundBlock) and block.kind is kind]
@@ -105,10 +106,9 @@ class _Reading:
         self._words = words
         self._letters = words.replace(" ", "")
         # A line takes 54 letters, and by chance one place in 40 looks like the start of one.
-        enough = 5_000 + len(self._letters) // 20
+        enough = min(5_000 + len(self._letters) // 20, MAX_FALSE_STARTS)
         self._anywhere = Budget(enough)
         self._repairs = Budget(MAX_REPAIRS)
-        self._marks = find_marks(self._letters)
         grouped = find_grouped_lines(words)
         # Groups inside a line can look like the start of another: what has the form of a line goes first.
         taken = sorted(line.start for line in grouped)
@@ -119,34 +119,46 @@ class _Reading:
         for line in self._lines:
             self._by_tag.setdefault(line.tag, {}).setdefault(line.number, line)
         self._found: dict[Content, tuple[int, FoundBlock]] = {}
-        self._used: set[tuple[int, bytes]] = set()
-        self._owned: set[int] = set()
+        self._used: dict[tuple[int, bytes], Content] = {}
+        self._owned: dict[int, Content] = {}
+        self._named: set[Content] = set()
+        self._marks = next_to_lines(find_marks(self._letters), set(self._starts))
 
     def blocks(self) -> list[FoundBlock | DamagedBlock]:
         """Return what was found and what was damaged, in order."""
         marked = [group for group in self._marked_groups() if not self._solve_marked(group)]
+        self._named.update(self._found)
         loose = self._solve_loose()
+        for line in self._lines:
+            if (line.number, line.content) in self._used:
+                self._owned.setdefault(line.start, self._used[line.number, line.content])
+        unread = Unread(self._words, self._letters, self._lines, self._owned)
+        contradicted = unread.contradicted(marked, self._named)
+        parted = {content: self._found.pop(content) for content in contradicted}
         placed: list[tuple[int, FoundBlock | DamagedBlock]] = []
-        for at, block in qr_text.find_payloads(self._words, self._letters, self._found):
+        for at, block in qr_text.find_payloads(self._words, self._letters, (*self._found, *parted)):
             if isinstance(block, DamagedBlock):
                 placed.append((at, block))
             else:
-                self._found.setdefault((block.kind, block.data), (at, block))
+                self._keep((block.kind, block.data), at, block)
+        for content, (at, block) in parted.items():
+            if content not in self._found:
+                lines = len(numbered_lines(*content))
+                placed.append((at, report.contradictory(contradicted[content], block.kind, lines, (), ())))
         placed += self._found.values()
-        placed += self._reports(marked, loose)
+        for one in unread.reports(marked, loose, {kind for kind, _ in (*self._found, *parted)}):
+            placed.append(one)
+            _require_few(placed)
         return [block for _, block in sorted(placed, key=lambda place: place[0])]
 
     def _marked_groups(self) -> list[Group]:
         groups: dict[tuple[Kind, str], Group] = {}
-        for mark, window in zip(self._marks, windows_of(self._marks, len(self._letters)), strict=True):
+        for mark, reach in zip(self._marks, windows_of(self._marks, len(self._letters)), strict=True):
             group = groups.get(mark.block)
             if group is None:
                 group = Group(tag_of(*mark.block), mark.start, mark.kind, mark.block_id)
                 groups[mark.block] = group
-            group.marks.append(mark)
-            group.windows.append(window)
-        for group in groups.values():
-            group.windows = _merged(group.windows)
+            group.take_mark(mark, reach)
         return list(groups.values())
 
     def _solve_marked(self, group: Group) -> bool:
@@ -203,119 +215,37 @@ class _Reading:
         intact = {(line.number, line.content) for lines in group.checked.values() for line in lines}
         repaired = tuple(number for number, line in written if (number, line) not in intact)
         text = block_text(*content, [line for _, line in written])
-        self._used.update(written)
-        self._owned.update(group.places)
-        self._found.setdefault(content, (group.start, FoundBlock(*content, text, repaired)))
+        self._used.update(dict.fromkeys(written, content))
+        self._owned.update(dict.fromkeys(group.places, content))
+        self._keep(content, group.start, FoundBlock(*content, text, repaired))
         return True
 
-    def _reports(self, marked: list[Group], loose: list[Group]) -> Iterator[tuple[int, DamagedBlock]]:
-        """Yield a report for each block that was recognised and not read, once each."""
-        sure = [group for group in marked if group.sure and group.places - self._owned]
-        unsure = [group for group in marked if not group.sure]
-        own_tags = {group.tag for group in sure}
-        seen = [group for group in loose if _is_block(group) and group.tag not in own_tags]
-        lines_of = {place: group for group in (*sure, *seen) for place in group.places}
-        places = sorted({*self._owned, *lines_of})
-        bare = []
-        for group in unsure:
-            owner = self._neighbour(group, places)
-            if owner is None:
-                bare.append(group)
-            elif owner in lines_of:
-                # The lines know themselves what they belong to: this mark's block id was misread.
-                lines_of[owner].take_marks(group)
-        for group in (*sure, *seen):
-            yield group.start, self._lines_lost(group) if group.marks else _ends_lost(group)
-        # Marks alone, or with lines that do not fit them, are worth a word only where there is no other.
-        told = {kind for kind, _ in self._found} | {_kind(group) for group in (*sure, *seen)}
-        for group in bare:
-            if group.likely_counts() and not told & {group.kind, None}:
-                told.add(group.kind)
-                yield group.start, self._lines_lost(group)
-        remains = find_remains(self._words) if not told else []
-        if remains:
-            yield 0, report.remains_only(remains)
+    def _keep(self, content: Content, at: int, block: FoundBlock) -> None:
+        self._found.setdefault(content, (at, block))
+        _require_few(self._found)
 
-    def _neighbour(self, group: Group, places: list[int]) -> int | None:
-        """Return where the line next to a mark of `group` starts, among `places`."""
-        for mark in group.marks:
-            low = mark.end if mark.begins else mark.start - NEAR
-            high = mark.end + NEAR if mark.begins else mark.start
-            at = bisect_left(places, low)
-            if at < len(places) and places[at] < high:
-                return places[at]
-        return None
 
-    def _lines_lost(self, group: Group) -> DamagedBlock:
-        # A line far off may have this tag by chance: what the marks say is surer.
-        count = max((mark.lines or 0 for mark in group.marks), default=0) or group.likely_counts()[0]
-        lost = [number for number in range(1, count + 1) if number not in group.checked]
-        traces = self._traces(group) | group.doubtful.keys()
-        return report.lines_lost(
-            _kind(group),
-            count,
-            [number for number in lost if number in traces],
-            [number for number in lost if number not in traces],
+def _require_few(blocks: Sized) -> None:
+    if len(blocks) > MAX_BLOCKS:
+        raise BlockError(
+            "too-many-blocks",
+            f"This text has more than {MAX_BLOCKS} blocks. Paste only the one that is meant, or a few at a time.",
+            limit=MAX_BLOCKS,
         )
 
-    def _traces(self, group: Group) -> set[int]:
-        """Return the line numbers that stand in the windows of `group` without a right line behind them."""
-        found = set()
-        for low, high in group.windows:
-            lines = sorted(
-                (line.start, number)
-                for number, versions in group.checked.items()
-                for line in versions
-                if low <= line.start < high
-            )
-            for place in range(bisect_left(self._numbers, (low, 0)), bisect_left(self._numbers, (high, 0))):
-                start, number = self._numbers[place]
-                at = bisect_left(lines, (start, 0))
-                before = lines[at - 1] if at else (low - LINE_LETTERS, 0)
-                after = lines[at] if at < len(lines) else (high, MAX_LINES + 1)
-                room = before[0] + LINE_LETTERS <= start <= after[0] - LINE_LETTERS // 2
-                if room and before[1] < number < after[1]:
-                    found.add(number)
-        return found
 
-    @cached_property
-    def _numbers(self) -> list[tuple[int, int]]:
-        return find_numbers(self._words)
+def next_to_lines(marks: list[Mark], starts: set[int]) -> list[Mark]:
+    """Return at most MAX_MARKS of `marks`: those with a numbered line right beside them, then the first ones."""
+    if len(marks) > MAX_MARKS:
+        marks.sort(key=lambda mark: (mark.end if mark.begins else mark.start - LINE_LETTERS) not in starts)
+        marks = sorted(marks[:MAX_MARKS], key=lambda mark: mark.start)
+    return marks
 
 
 def _group(tag: int, lines: list[Line]) -> Group:
     group = Group(tag, lines[0].start)
     group.add(lines)
     return group
-
-
-def _is_block(group: Group) -> bool:
-    """Whether lines without marks are surely a block: prose must not be reported as one."""
-    lines = {number: versions[0] for number, versions in group.checked.items()}
-    followed = sum(number + 1 in lines and lines[number + 1].start == line.end for number, line in lines.items())
-    return followed >= 3 or sum(line.grouped for line in lines.values()) >= 3
-
-
-def _kind(group: Group) -> Kind | None:
-    declared = group.declared()
-    return declared[0] if declared else group.kind
-
-
-def _ends_lost(group: Group) -> DamagedBlock:
-    declared = group.declared()
-    last = declared[1] if declared else max(group.checked)
-    lost = [number for number in range(1, last + 1) if number not in group.checked]
-    return report.lines_lost(declared[0], last, (), lost) if declared else report.ends_lost(lost)
-
-
-def _merged(windows: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    merged: list[tuple[int, int]] = []
-    for low, high in sorted(windows):
-        if merged and low <= merged[-1][1]:
-            merged[-1] = merged[-1][0], max(high, merged[-1][1])
-        else:
-            merged.append((low, high))
-    return merged
 
 
 def _gaps(low: int, high: int, places: list[int]) -> Iterator[tuple[int, int]]:

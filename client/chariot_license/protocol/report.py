@@ -30,14 +30,31 @@ def lines_lost(kind: Kind | None, lines: int | None, damaged: Sequence[int], mis
     return DamagedBlock(kind, lines, tuple(damaged), tuple(missing), message)
 
 
-def ends_lost(missing: Sequence[int]) -> DamagedBlock:
+def ends_lost(read: Sequence[int], damaged: Sequence[int], missing: Sequence[int]) -> DamagedBlock:
     """Return the report for a block of which first and last line and the first numbered line are lost.
 
-    Nothing is left that says what it was or how long; `missing` are the gaps before the last line seen.
+    Nothing is left that says what it was or how long; `read` are the lines that are right.
     """
-    gaps = f" Of the lines up to the last one that arrived, {_list(missing)} are missing too." if missing else ""
-    message = f"A part of a block arrived, without its first and last line and without line 1.{gaps} {_AGAIN}."
-    return DamagedBlock(None, None, (), tuple(missing), message)
+    lost = sorted({*damaged, *missing})
+    verb = "is" if len(lost) == 1 else "are"
+    gaps = f" Of those before and between them, {_list(lost)} {verb} {_state(damaged, missing)}." if lost else ""
+    noun = "line" if len(read) == 1 else "lines"
+    message = (
+        f"A part of a block arrived: its numbered {noun} {_list(read)}. The first line (CHARIOT ... BEGIN) and the last"
+        f" one (CHARIOT ... END) are missing, so nobody can tell how many lines there were.{gaps} {_AGAIN}."
+    )
+    return DamagedBlock(None, None, tuple(damaged), tuple(missing), message)
+
+
+def contradictory(
+    marks: Kind, content: Kind, lines: int | None, damaged: Sequence[int], missing: Sequence[int]
+) -> DamagedBlock:
+    """Return the report for a block whose first and last line say another kind than its numbered lines."""
+    message = (
+        f"This block contradicts itself: its first or last line says {marks.words}, its numbered lines say"
+        f" {content.words}. It was put together from two blocks, or changed. {_AGAIN}."
+    )
+    return DamagedBlock(None, lines, tuple(damaged), tuple(missing), message)
 
 
 def remains_only(damaged: Sequence[int]) -> DamagedBlock:
