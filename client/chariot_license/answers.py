@@ -4,6 +4,10 @@ from chariot_license import words
 from chariot_license.results import Deactivated, FeatureStatus, Installed, RequestMade, Status
 
 TEST_STATE = "yes: made with a test switch, and of no use to a real Chariot"
+TEST_SWITCH = (
+    "This answer was made with a test switch; it says nothing about what Chariot itself may do here. Ask again without"
+    " --trust-root, CHARIOT_TRUST_ROOT and CHARIOT_HOST_FACTS."
+)
 
 
 def request_json(made: RequestMade) -> dict[str, object]:
@@ -91,6 +95,7 @@ def status_json(status: Status) -> dict[str, object]:
         "pending_request_since": _iso(status.pending_since),
         "deactivated_at": _iso(status.deactivated_at),
         "test_state": status.test_state,
+        "test_switch": status.test_switch,
         "clock_warning": status.clock_warning,
         "warnings": list(status.warnings),
     }
@@ -118,6 +123,8 @@ def status_text(status: Status) -> str:
         rows.append(("Clock", status.clock_warning))
     if status.test_state:
         rows.append(("Test state", TEST_STATE))
+    elif status.test_switch:
+        rows.append(("Warning", TEST_SWITCH))
     return _table(rows)
 
 

@@ -22,5 +22,6 @@ class InputError(ClientError):
 class StateError(ClientError):
     """The state directory cannot be used.
 
-    Codes: "state-damaged", "state-newer", "state-busy", "state-permission", "state-unwritable", "test-state".
+    Codes: "state-damaged", "state-newer", "state-busy", "state-permission", "state-unsafe", "state-unwritable",
+    "test-state".
     """

@@ -13,11 +13,13 @@ from pathlib import Path
 
 from chariot_license import disks, macos
 from chariot_license.errors import InputError
+from chariot_license.files import NotReadable, read_small
 from chariot_license.protocol.fingerprint import HostFacts
+from chariot_license.protocol.request import CONTAINERS, VIRTUALS
+from chariot_license.surroundings import SYSTEM_CONTAINERS, find_container, find_hypervisor
 
 FACT_NAMES = ("machine_id", "board_uuid", "mac", "disk_serial", "cpu_model", "hostname", "container", "virtual")
-# Containers that boot a system of their own: their machine id lasts as long as a virtual machine's.
-SYSTEM_CONTAINERS = frozenset({"lxc", "systemd-nspawn"})
+MOST_FACTS_BYTES = 64 * 1024
 
 # Letters and digits only; the numbers are identifiers that whole product lines were shipped with.
 _PLACEHOLDERS = frozenset({
@@ -28,32 +30,7 @@ _PLACEHOLDERS = frozenset({
     "123456789", "12345678", "01234567", "0123456789abcdef", "03000200040005000006000700080009",
     "00020003000400050006000700080009", "12345678123456781234567812345678", "123456781234567890abcddeefaabbcc",
 })  # fmt: skip
-_VIRTUAL_VENDORS = (
-    ("vmware", "vmware"),
-    ("virtualbox", "oracle"),
-    ("innotek", "oracle"),
-    ("microsoft corporation virtual", "microsoft"),
-    ("qemu", "qemu"),
-    ("kvm", "kvm"),
-    ("xen", "xen"),
-    ("bhyve", "bhyve"),
-    ("parallels", "parallels"),
-    ("amazon ec2", "amazon"),
-    ("google compute", "google"),
-    ("openstack", "kvm"),
-    ("nutanix", "kvm"),
-    ("digitalocean", "kvm"),
-)
 _VIRTUAL_NETWORK = re.compile(r"^(lo$|docker|veth|br[-\d]|virbr|vnet|tun|tap|wg|cni|flannel|cali|ifb|dummy|bond|team)")
-_CONTAINER_WORDS = (
-    ("kubepods", "kubernetes"),
-    ("libpod", "podman"),
-    ("containers/storage", "podman"),
-    ("docker", "docker"),
-    ("containerd", "containerd"),
-    ("crio", "other"),
-    ("lxc", "lxc"),
-)
 _RANDOM_ADDRESS = "1"  # net_device addr_assign_type: generated at every boot
 
 
@@ -84,13 +61,13 @@ def probe_host(root: Path = Path("/")) -> HostFacts:
 def load_facts(file: Path) -> HostFacts:
     """Return host facts from a JSON file, in place of the probe: for tests and support only (CHARIOT_HOST_FACTS).
 
-    The object may hold any of FACT_NAMES, each a string or null; `mac` may be a list of strings. Raises
-    InputError: "host-facts-unreadable", "host-facts-invalid".
+    The object may hold any of FACT_NAMES, each a string or null; `mac` may be a list of strings; `container` and
+    `virtual` are words of the protocol. Raises InputError: "host-facts-unreadable", "host-facts-invalid".
     """
     try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no text file"
+        text = read_small(file, MOST_FACTS_BYTES).decode("utf-8")
+    except (NotReadable, UnicodeDecodeError) as error:
+        reason = str(error) if isinstance(error, NotReadable) else "it is no text file"
         raise InputError(
             "host-facts-unreadable", f"The host facts file {file} cannot be read: {reason}. Check CHARIOT_HOST_FACTS."
         ) from error
@@ -99,19 +76,30 @@ def load_facts(file: Path) -> HostFacts:
     except (ValueError, RecursionError) as error:
         raise _bad_facts(file, "it is no JSON") from error
     if not isinstance(facts, dict):
-        raise _bad_facts(file, "it must be one JSON object")
+        raise _bad_facts(file, f"it must be one JSON object, with any of {', '.join(FACT_NAMES)}")
     for name, value in facts.items():
-        if name not in FACT_NAMES:
-            raise _bad_facts(file, f"{name!r} is not known; known are {', '.join(FACT_NAMES)}")
-        items = value if name == "mac" and isinstance(value, list) else [value]
-        if not all(item is None or isinstance(item, str) for item in items):
-            raise _bad_facts(file, f"{name!r} must be a text{' or a list of texts' if name == 'mac' else ''}")
+        if wrong := _wrong_fact(name, value):
+            raise _bad_facts(file, wrong)
     mac = facts.pop("mac", None)
     macs = {_normal_mac(item) for item in (mac if isinstance(mac, list) else [mac])}
     values = {name: real_value(value) for name, value in facts.items()}
     for name in ("machine_id", "board_uuid"):
         values[name] = _lower(values.get(name))
     return HostFacts(**values, macs=tuple(sorted(address for address in macs if address)))
+
+
+def _wrong_fact(name: str, value: object) -> str | None:
+    """Say what is wrong with one field of a facts file, by its name."""
+    if name not in FACT_NAMES:
+        return f"{name!r} is not known; known are {', '.join(FACT_NAMES)}"
+    if isinstance(value, list) and name == "mac":
+        return None if all(isinstance(item, str) for item in value) else "each of 'mac' must be a text"
+    if value is not None and not isinstance(value, str):
+        return f"{name!r} must be a text{' or a list of texts' if name == 'mac' else ''}, or null"
+    words = {"container": CONTAINERS, "virtual": VIRTUALS}.get(name)
+    if words and value is not None and value not in words:
+        return f"{name!r} must be one of {', '.join(words)}, or null"
+    return None
 
 
 def real_value(text: str | None) -> str | None:
@@ -121,41 +109,6 @@ def real_value(text: str | None) -> str | None:
     if letters in _PLACEHOLDERS or len(set(letters)) < 2:
         return None
     return value if value.isprintable() else None
-
-
-def find_container(root: Path) -> str | None:
-    """Return the kind of container this process runs in ("docker", "podman", "kubernetes", "lxc" ...), or None."""
-    if (root / "var/run/secrets/kubernetes.io").exists() or (root / "run/secrets/kubernetes.io").exists():
-        return "kubernetes"
-    if (root / "run/.containerenv").exists():
-        return "podman"
-    if (root / ".dockerenv").exists():
-        return "docker"
-    named = _read(root / "run/systemd/container") or _container_variable(root)
-    if named:
-        return re.sub(r"[^a-z0-9-]", "", named.lower())[:16] or "other"
-    for path in ("proc/1/cgroup", "proc/self/cgroup"):
-        if kind := _container_word(_read(root / path) or ""):
-            return kind
-    for line in (_read(root / "proc/self/mountinfo") or "").splitlines():
-        fields = line.split()
-        # Only the root file system tells: a host that runs containers has their overlays mounted too.
-        if len(fields) > 6 and fields[4] == "/" and " - overlay " in line and (kind := _container_word(line)):
-            return kind
-    return None
-
-
-def find_hypervisor(root: Path) -> str | None:
-    """Return the kind of virtual machine this is, a word of the protocol's VIRTUALS ("kvm", "other" ...), or None."""
-    names = [_read(root / "sys/class/dmi/id" / name) or "" for name in ("sys_vendor", "product_name", "bios_vendor")]
-    firmware = " ".join(names).lower()
-    for word, kind in _VIRTUAL_VENDORS:
-        if word in firmware:
-            return kind
-    if named := real_value(_read(root / "sys/hypervisor/type")):
-        return named.lower()[:16]
-    flags = re.search(r"^flags\s*:(.*)$", _read(root / "proc/cpuinfo") or "", re.MULTILINE)
-    return "other" if flags and "hypervisor" in flags.group(1).split() else None
 
 
 def _machine_id(root: Path) -> str | None:
@@ -210,18 +163,6 @@ def _cpu_model(root: Path) -> str | None:
             if name == wanted and (model := real_value(value)):
                 return model
     return None
-
-
-def _container_variable(root: Path) -> str | None:
-    for variable in (_read(root / "proc/1/environ") or "").split("\x00"):
-        name, _, value = variable.partition("=")
-        if name == "container":
-            return value
-    return None
-
-
-def _container_word(text: str) -> str | None:
-    return next((kind for word, kind in _CONTAINER_WORDS if word in text), None)
 
 
 def _is_mounted(root: Path, path: str) -> bool:

@@ -7,58 +7,39 @@
     gone = chariot.deactivate()                Deactivated (its `code` goes to Support) or Refused
 
 Bad input raises ProtocolError (a mistyped License Key, a damaged block); a state directory that cannot be used
-raises StateError. Both have a `code` and a `message` for people.
+raises StateError; a `version` that is none raises InputError "chariot-version-invalid" when the Instance is made. All
+have a `code` and a `message` for people.
 """
 
+import contextlib
 import secrets
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chariot_license import rules
+from chariot_license.clock import clock_behind_issue, clock_set_back, must_be_recorded, usable_time
 from chariot_license.errors import StateError
 from chariot_license.host import probe_host
 from chariot_license.protocol.block import FoundBlock, Kind, write_block
-from chariot_license.protocol.codes import LicenseKey, commitment, format_deactivation_code
+from chariot_license.protocol.codes import LicenseKey, format_deactivation_code
 from chariot_license.protocol.errors import BlockError, CertificateError, LicenseError
 from chariot_license.protocol.fingerprint import HostFacts, fingerprint_of
 from chariot_license.protocol.license import UsageLicense, read_license
 from chariot_license.protocol.reader import find_blocks, read_block
-from chariot_license.protocol.request import (
-    MAX_PRODUCT_AND_VERSION,
-    UsageRequest,
-    fit_hostname,
-    request_proof,
-    sign_request,
-    thumbprint,
-)
+from chariot_license.protocol.request import sign_request
 from chariot_license.results import Deactivated, HostMatch, Installed, Refused, RequestMade, Status
 from chariot_license.roots import pinned_roots
 from chariot_license.state import InstalledLicense, Pending, State
-from chariot_license.store import StateStore
+from chariot_license.store import LOCK_SECONDS, StateStore
+from chariot_license.switches import Switches
+from chariot_license.usage_request import checked_version, compose
 
 PRODUCT = "chariot-mqtt-server"
-# The high water is written at most this often, so that a status asked every second does not wear out a disk.
-CLOCK_RECORD_SECONDS = 60
-# The latest time a Usage Request can carry; a clock beyond it is broken, and must not stop a request.
-LATEST_TIME = 2**32 - 1
-
-
-@dataclass(frozen=True)
-class Switches:
-    """What the command line may replace for tests; None leaves the real thing."""
-
-    roots: tuple[x509.Certificate, ...] | None = None
-    facts: HostFacts | None = None
-
-    @property
-    def used(self) -> bool:
-        return self.roots is not None or self.facts is not None
 
 
 class Instance:
@@ -66,7 +47,8 @@ class Instance:
 
     Made this way it trusts the pinned vendor root and the real host only, and refuses a test state with
     StateError "test-state" (Design 9.20). Each call reads the state, probes the host and verifies the license
-    anew. `version` is the running version of `product`; `clock` returns Unix seconds.
+    anew. `version` is the running version of `product`, which must begin with its number: by it is judged what
+    the license covers; `clock` returns Unix seconds.
     """
 
     def __init__(
@@ -77,11 +59,7 @@ class Instance:
         product: str = PRODUCT,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._store = StateStore(Path(state_dir))
-        self._version = version
-        self._product = product
-        self._clock = clock
-        self._switches: Switches | None = None
+        self._prepare(state_dir, checked_version(version, product), product, clock, None)
         self._load()
 
     @classmethod
@@ -95,18 +73,31 @@ class Instance:
         facts: HostFacts | None = None,
         clock: Callable[[], float] = time.time,
     ) -> "Instance":
-        """Return an Instance that also works on a test state.
+        """Return an Instance that also works on a test state, and without being told the version of Chariot.
 
         A request or an install with `roots` or `facts` marks the state as a test state for good; the request
         says so under its signature. Never embed this one.
         """
+        if version != rules.UNKNOWN_VERSION:
+            version = checked_version(version, product)
         made = cls.__new__(cls)
-        made._store = StateStore(Path(state_dir))
-        made._version = version
-        made._product = product
-        made._clock = clock
-        made._switches = Switches(None if roots is None else tuple(roots), facts)
+        made._prepare(state_dir, version, product, clock, Switches(None if roots is None else tuple(roots), facts))
         return made
+
+    def _prepare(
+        self,
+        state_dir: Path | str,
+        version: str,
+        product: str,
+        clock: Callable[[], float],
+        switches: Switches | None,
+    ) -> None:
+        self._store = StateStore(Path(state_dir))
+        self._untold: list[str] = []
+        self._version = version
+        self._product = product
+        self._clock = clock
+        self._switches = switches
 
     def request(self, license_key: str) -> RequestMade | Refused:
         """Make a new Usage Request, which invalidates the one before. Makes the Instance key on first use.
@@ -114,7 +105,7 @@ class Instance:
         The License Key is neither kept nor logged. Raises CodeError for a mistyped key, StateError.
         """
         key = LicenseKey.parse(license_key)
-        with self._store.locked():
+        with self._locked():
             before = self._load()
             state = self._marked(before)
             if isinstance(state, Refused):
@@ -129,7 +120,7 @@ class Instance:
                 secret=secrets.token_bytes(16),
                 now=now,
             )
-            request = self._composed(state, key, facts)
+            request = compose(state, key, facts, product=self._product, version=self._version)
             data = sign_request(request, Ed25519PrivateKey.from_private_bytes(private_key))
             block = write_block(Kind.REQUEST, data)
             # On disk before anyone sees it: a counter shown twice would look like a cloned host.
@@ -145,7 +136,7 @@ class Instance:
             made_at=now,
             replaces=before.pending.made_at if before.pending else None,
             test_state=state.test,
-            warnings=(*warnings, *self._store.warnings),
+            warnings=(*warnings, *self._told()),
         )
 
     def install(self, source: str | bytes) -> Installed | Refused:
@@ -156,7 +147,7 @@ class Instance:
         of several is the one; StateError.
         """
         blocks = _license_blocks(source)
-        with self._store.locked():
+        with self._locked():
             before = self._load()
             state = self._marked(before)
             if isinstance(state, Refused):
@@ -166,10 +157,12 @@ class Instance:
             if isinstance(license, Refused):
                 return license
             now = self._now()
-            refusal = rules.why_not_ours(state, license, data, product=self._product)
+            again = rules.is_in_force(state, data)
+            refusal = rules.why_not_ours(state, license, product=self._product)
+            if refusal is None and not again:
+                refusal = rules.why_not_answer(state, license)
             if refusal:
                 return refusal
-            again = rules.is_in_force(state, data)
             answered = state.installed if again else state.pending
             fit = self._host_fit(license, answered)
             if not fit.matched:
@@ -177,7 +170,8 @@ class Instance:
             after = state if again else rules.after_install(state, license, data, now)
             if after != before:
                 self._store.save(after)
-        clock = (rules.clock_set_back(before, now), rules.clock_behind_issue(license, now))
+        # An issue time ahead of the clock puts the latest time known ahead of it too; one sentence is enough.
+        clock = clock_behind_issue(license, now) or clock_set_back(after, now)
         return Installed(
             usage_license_id=license.usage_license_id,
             license_id=license.license_id,
@@ -185,7 +179,7 @@ class Instance:
             again=again,
             host_words=fit.words,
             test_state=after.test,
-            warnings=(*filter(None, clock), *self._store.warnings),
+            warnings=(*([clock] if clock else []), *self._told()),
         )
 
     def status(self) -> Status:
@@ -196,7 +190,7 @@ class Instance:
         state = self._load()
         now = self._now()
         status = self._licensed(state, now) if state.installed else _unlicensed(state)
-        problem = self._record_time(state, now)
+        problem = self._record_time(state, status, now)
         known = state.tenure.license_ids if state.tenure else ()
         return replace(
             status,
@@ -204,8 +198,9 @@ class Instance:
             pending_since=state.pending.made_at if state.pending else None,
             deactivated_at=state.tenure.revealed_at if state.tenure else None,
             test_state=state.test,
-            clock_warning=rules.clock_set_back(state, now),
-            warnings=(*([problem] if problem else []), *self._store.warnings),
+            test_switch=self._switches is not None and self._switches.used,
+            clock_warning=clock_set_back(state, now),
+            warnings=(*([problem] if problem else []), *self._told()),
         )
 
     def deactivate(self) -> Deactivated | Refused:
@@ -213,7 +208,7 @@ class Instance:
 
         Asked again it shows the same code, until a new request begins a new tenure. Raises StateError.
         """
-        with self._store.locked():
+        with self._locked():
             before = self._load()
             after = rules.after_deactivation(before, self._now())
             if isinstance(after, Refused):
@@ -231,7 +226,7 @@ class Instance:
             deactivated_at=tenure.revealed_at,
             again=after == before,
             test_state=after.test,
-            warnings=tuple(self._store.warnings),
+            warnings=self._told(),
         )
 
     def _meant(self, state: State, blocks: Sequence[bytes], source: str | bytes) -> bytes:
@@ -252,8 +247,8 @@ class Instance:
         license = self._verified(state, installed.data)
         if isinstance(license, Refused):
             return Status("invalid", f"The stored license cannot be used. {license.message}")
-        if state.private_key is None or license.instance != rules.instance_thumbprint(state.private_key):
-            return Status("invalid", "The stored license was made for another Chariot. Make a new Usage Request.")
+        if refusal := rules.why_not_ours(state, license, product=self._product):
+            return Status("invalid", f"The stored license cannot be used. {refusal.message}")
         fit = self._host_fit(license, installed)
         judged_at = max(now, state.high_water)
         features = tuple(rules.feature_status(feature, judged_at) for feature in license.features)
@@ -273,32 +268,8 @@ class Instance:
             host_match=fit,
         )
 
-    def _composed(self, state: State, key: LicenseKey, facts: HostFacts) -> UsageRequest:
-        if state.private_key is None or state.pending is None or state.tenure is None:
-            raise ValueError("the state has no pending request")
-        public = Ed25519PrivateKey.from_private_bytes(state.private_key).public_key().public_bytes_raw()
-        print_of_key = thumbprint(public)
-        return UsageRequest(
-            request_id=state.pending.request_id,
-            issued_at=state.pending.made_at,
-            counter=state.counter,
-            instance_key=public,
-            lookup_id=key.lookup_id,
-            proof=request_proof(key, print_of_key, state.pending.request_id),
-            previous=rules.previous_digest(state),
-            fingerprint=fingerprint_of(facts, key.salt),
-            container=facts.container,
-            virtual=facts.virtual,
-            hostname=fit_hostname(facts.hostname or ""),
-            product=self._product,
-            # What does not fit is the suffix, which no version range looks at.
-            version=self._version[: MAX_PRODUCT_AND_VERSION - len(self._product)],
-            commitment=commitment(print_of_key, state.tenure.secret),
-            test=state.test,
-        )
-
     def _verified(self, state: State, data: bytes) -> UsageLicense | Refused:
-        roots = self._roots(state)
+        roots = pinned_roots() if self._switches is None else self._switches.trusted(state)
         if not roots:
             return Refused(
                 "no-trust-root",
@@ -310,16 +281,15 @@ class Instance:
         except (LicenseError, CertificateError) as error:
             return Refused(error.code, error.message, error.detail)
 
-    def _roots(self, state: State) -> tuple[x509.Certificate, ...]:
-        if self._switches is not None:
-            if self._switches.roots is not None:
-                return self._switches.roots
-            if state.test_roots:
-                return tuple(x509.load_der_x509_certificate(der) for der in state.test_roots)
-        return pinned_roots()
+    @contextlib.contextmanager
+    def _locked(self, seconds: float = LOCK_SECONDS) -> Iterator[None]:
+        with self._store.locked(seconds):
+            self._note_warnings()
+            yield
 
     def _load(self) -> State:
         state = self._store.load()
+        self._note_warnings()
         if state.test and self._switches is None:
             raise StateError(
                 "test-state",
@@ -328,27 +298,27 @@ class Instance:
             )
         return state
 
-    def _marked(self, state: State) -> State | Refused:
-        """Return `state`, marked as a test state if a test switch is in use."""
-        if self._switches is None or not self._switches.used:
-            return state
-        if state.installed is not None and not state.test:
-            return Refused(
-                "real-state",
-                "This state directory holds a license in force. A test switch (--trust-root, CHARIOT_TRUST_ROOT,"
-                " CHARIOT_HOST_FACTS) would make it useless for good; use another --state-dir for tests.",
-            )
-        roots = self._switches.roots
-        kept = state.test_roots if roots is None else tuple(_der(root) for root in roots)
-        return replace(state, test=True, test_roots=kept)
+    def _note_warnings(self) -> None:
+        """Keep what the store found, also while the Instance was made, until a call has told it."""
+        self._untold += [warning for warning in self._store.warnings if warning not in self._untold]
+        self._store.warnings.clear()
 
-    def _record_time(self, state: State, now: int) -> str | None:
-        """Write the high water if it moved on; return what went wrong, since no license may fail for that."""
+    def _told(self) -> tuple[str, ...]:
+        told = tuple(self._untold)
+        self._untold.clear()
+        return told
+
+    def _marked(self, state: State) -> State | Refused:
+        return state if self._switches is None else self._switches.marked(state)
+
+    def _record_time(self, state: State, status: Status, now: int) -> str | None:
+        """Write the time if it must be kept; return what went wrong, since no license may fail for that."""
         foreign = self._switches is not None and self._switches.used and not state.test
-        if state.private_key is None or foreign or now - state.high_water < CLOCK_RECORD_SECONDS:
+        expiries = [feature.expires for feature in status.features]
+        if state.private_key is None or foreign or not must_be_recorded(state, now, expiries):
             return None
         try:
-            with self._store.locked(seconds=0):
+            with self._locked(seconds=0):
                 self._store.save(self._load().seen_at(now))
         except StateError as error:
             # Whoever holds the lock records the time as well.
@@ -366,7 +336,7 @@ class Instance:
         return probe_host()
 
     def _now(self) -> int:
-        return min(max(int(self._clock()), 0), LATEST_TIME)
+        return usable_time(self._clock())
 
 
 def _license_blocks(source: str | bytes) -> list[bytes]:
@@ -395,7 +365,3 @@ def _unlicensed(state: State) -> Status:
 def _revealed_code(state: State) -> str | None:
     tenure = state.tenure
     return format_deactivation_code(tenure.secret) if tenure and tenure.revealed_at is not None else None
-
-
-def _der(certificate: x509.Certificate) -> bytes:
-    return certificate.public_bytes(serialization.Encoding.DER)

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable
 
 from chariot_license.protocol.fingerprint import HostFacts
+from chariot_license.surroundings import SOME_VM
 
 SECONDS = 3.0
 
@@ -47,7 +48,7 @@ def facts_from(
         cpu_model=real_value(processor),
         hostname=real_value(hostname),
         container=None,
-        virtual="apple" if virtual.strip() == "1" else None,
+        virtual=SOME_VM if virtual.strip() == "1" else None,
     )
 
 

@@ -80,6 +80,7 @@ class Status:
 
     `state` is one of STATES; `message` says it in a sentence. `license_id` is the last one known in this tenure;
     the other license fields are None, and `features` empty, unless a Usage License is installed and verifies.
+    `test_switch`: made with a test switch of the command line, so it does not say what Chariot itself may do.
     """
 
     state: str
@@ -97,6 +98,7 @@ class Status:
     pending_since: int | None = None
     deactivated_at: int | None = None
     test_state: bool = False
+    test_switch: bool = False
     clock_warning: str | None = None
     warnings: tuple[str, ...] = ()
 

@@ -4,9 +4,13 @@ from importlib import resources
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from chariot_license.errors import InputError
+from chariot_license.files import NotReadable, read_small
+
+MOST_ROOT_BYTES = 64 * 1024
 
 
 def pinned_roots() -> tuple[x509.Certificate, ...]:
@@ -25,9 +29,12 @@ def read_roots(pem: bytes, name: str) -> tuple[x509.Certificate, ...]:
     """
     try:
         roots = tuple(x509.load_pem_x509_certificates(pem))
-        usable = all(_is_root(root) for root in roots)
     except ValueError as error:
         raise InputError("trust-root-invalid", f"{name} holds no certificate in PEM form. {_WANTED}") from error
+    try:
+        usable = all(_is_root(root) for root in roots)
+    except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+        raise InputError("trust-root-invalid", f"{name} holds a damaged or unknown certificate. {_WANTED}") from error
     if not usable:
         raise InputError("trust-root-invalid", f"{name} holds a certificate that is no vendor root. {_WANTED}")
     return roots
@@ -36,10 +43,10 @@ def read_roots(pem: bytes, name: str) -> tuple[x509.Certificate, ...]:
 def roots_from_file(file: Path) -> tuple[x509.Certificate, ...]:
     """Read the root certificates of a test portal. Raises InputError "trust-root-unreadable", "trust-root-invalid"."""
     try:
-        pem = file.read_bytes()
-    except OSError as error:
+        pem = read_small(file, MOST_ROOT_BYTES)
+    except NotReadable as error:
         raise InputError(
-            "trust-root-unreadable", f"The trust root {file} cannot be read: {error.strerror or error}. Check its path."
+            "trust-root-unreadable", f"The trust root {file} cannot be read: {error}. Check its path."
         ) from error
     return read_roots(pem, str(file))
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from chariot_license import words
+from chariot_license import clock, words
 from chariot_license.protocol.fingerprint import STRONG, Fingerprint, match
 from chariot_license.protocol.license import Feature, UsageLicense, digest16
 from chariot_license.protocol.request import thumbprint
@@ -13,8 +13,6 @@ from chariot_license.protocol.versions import in_range
 from chariot_license.results import FeatureStatus, HostMatch, Refused
 from chariot_license.state import InstalledLicense, Pending, State, Tenure
 
-# Clocks drift and are corrected; less than this is not worth a word to anyone.
-CLOCK_SLACK_SECONDS = 300
 # What the command line says when nobody told it which Chariot it serves.
 UNKNOWN_VERSION = "unknown"
 
@@ -40,29 +38,57 @@ def is_in_force(state: State, data: bytes) -> bool:
     return state.installed is not None and state.installed.data == data
 
 
-def why_not_ours(state: State, license: UsageLicense, data: bytes, *, product: str) -> Refused | None:
-    """Return why a verified Usage License is not the one this Chariot waits for, or None. The host comes after."""
+def why_not_ours(state: State, license: UsageLicense, *, product: str) -> Refused | None:
+    """Return why a verified Usage License can never license this Chariot, or None.
+
+    Held against it when it is installed and at every look afterwards: state.json may have been edited.
+    """
     if state.private_key is None or license.instance != instance_thumbprint(state.private_key):
         return Refused(
             "other-instance",
             "This Usage License was made for another Chariot. Install the one that answers this Chariot's own"
-            " Usage Request.",
+            " Usage Request; make a new one if none waits for its answer.",
             {"license_id": license.license_id, "usage_license_id": license.usage_license_id},
         )
     if license.test and not state.test:
         return Refused(
             "test-license",
-            "This Usage License comes from a test portal and cannot be installed here. Ask Support for one from"
-            " the real portal.",
+            "This Usage License comes from a test portal and can never license a real Chariot. Make a new Usage Request"
+            " and send it to Support, who answer it at the real portal.",
         )
-    if not is_in_force(state, data) and (refusal := _why_not_answer(state, license)):
-        return refusal
     if license.product != product:
         return Refused(
             "other-product",
-            f"This Usage License is for {license.product}, and this is {product}. Ask Support for the right license.",
+            f"This Usage License is for {license.product}, and this is {product}. Ask Support for a License Key of"
+            f" {product}, and make a new Usage Request with it.",
         )
     return None
+
+
+def why_not_answer(state: State, license: UsageLicense) -> Refused | None:
+    """Return why a Usage License is not the answer to the pending request, the only one that may come in; or None."""
+    pending = state.pending
+    if pending is not None:
+        if license.request_id == pending.request_id:
+            return None
+        return Refused(
+            "superseded-request",
+            "This Usage License answers an earlier Usage Request. A newer Usage Request was made on"
+            f" {words.moment(pending.made_at)}; its answer is needed. Send the newer request to Support if that has"
+            " not been done.",
+            {"newer_request_made_at": words.iso(pending.made_at)},
+        )
+    if state.tenure is not None and state.tenure.revealed_at is not None:
+        return Refused(
+            "deactivated",
+            f"This Chariot was deactivated on {words.moment(state.tenure.revealed_at)}; licenses from before cannot be"
+            " installed again. Make a new Usage Request and send it to Support.",
+        )
+    return Refused(
+        "no-pending-request",
+        "No Usage Request is waiting for an answer here, and this is not the license in force. Make a new Usage"
+        " Request and send it to Support.",
+    )
 
 
 def wrong_host(fit: HostMatch) -> Refused:
@@ -76,11 +102,7 @@ def wrong_host(fit: HostMatch) -> Refused:
 
 
 def after_install(state: State, license: UsageLicense, data: bytes, now: int) -> State:
-    """Return `state` with the answer to its pending request in force.
-
-    The high-water clock restarts at the issue time, so that one wrong jump of the host's clock does not expire
-    this host for good (Design 9.9).
-    """
+    """Return `state` with the answer to its pending request in force, and its high-water clock mended by it."""
     if state.pending is None or state.tenure is None:
         raise ValueError("no request is pending")
     earlier = [known for known in state.tenure.license_ids if known != license.license_id]
@@ -89,7 +111,7 @@ def after_install(state: State, license: UsageLicense, data: bytes, now: int) ->
         pending=None,
         installed=InstalledLicense(data=data, salt=state.pending.salt, installed_at=now),
         tenure=replace(state.tenure, license_ids=(*earlier, license.license_id)),
-        high_water=license.issued_at,
+        high_water=clock.high_water_after(state.pending, license, now),
         denied=tuple(sorted({*state.denied, *license.revoked})),
     )
 
@@ -117,15 +139,24 @@ def previous_digest(state: State) -> bytes | None:
 def host_fit(known: Fingerprint, seen: Fingerprint) -> HostMatch:
     """Compare the host a license was issued for with this host.
 
-    Where the license itself names fewer than two strong components, Support issued it knowing that; then all
-    of those must still be there, since `match` cannot tell.
+    Where the license itself names fewer than two strong components, Support issued it knowing that, and `match`
+    cannot tell. Then all of those must still be there. A license that names none fits only a host that shows as
+    little: on one that could be recognised, its state directory may have been copied from anywhere.
     """
     found = match(known, seen)
-    strong = [name for name in known.components if name in STRONG]
+    strong, shown = strong_components(known), strong_components(seen)
     if len(strong) >= 2:
         return HostMatch(found.matched, found.words)
-    matched = set(strong) <= set(found.shared)
-    return HostMatch(matched, f"{found.words}; the license knows {_SPARSE_NAMES[len(strong)]} of its host")
+    fits = set(strong) <= set(found.shared) and (bool(strong) or len(shown) < 2)
+    told = f"{found.words}; the license knows {_SPARSE_NAMES[len(strong)]} of its host"
+    if not strong and not fits:
+        told += f", and this host shows {len(shown)}"
+    return HostMatch(fits, told)
+
+
+def strong_components(fingerprint: Fingerprint) -> list[str]:
+    """Return the names of the components by which a host can be recognised."""
+    return [name for name in fingerprint.components if name in STRONG]
 
 
 def feature_status(feature: Feature, now: int) -> FeatureStatus:
@@ -136,51 +167,31 @@ def feature_status(feature: Feature, now: int) -> FeatureStatus:
     return FeatureStatus(feature.code, feature.expires, max(left, 0) // words.DAY, active=left > 0)
 
 
-def licensed_state(features: tuple[FeatureStatus, ...], fit: HostMatch, *, covered: bool) -> tuple[str, str]:
-    """Return the state word and sentence of a license that verifies."""
+def licensed_state(features: tuple[FeatureStatus, ...], fit: HostMatch, *, covered: bool | None) -> tuple[str, str]:
+    """Return the state word and sentence of a license that verifies; `covered` as `covers` says."""
     if not fit.matched:
         return "host-mismatch", (
             f"The license was made for another host: {fit.words}. Make a new Usage Request and send it to Support."
         )
-    if not covered:
+    if covered is False:
         return "version-not-covered", (
             "The license does not cover this version of Chariot. Ask Support for an extension, then make a new"
             " Usage Request."
         )
+    note = "" if covered else " Version not judged: name Chariot's version with --chariot-version."
     expired = [feature.code for feature in features if not feature.active]
     if features and len(expired) == len(features):
-        return "expired", "Every feature of the license has expired. Renew it, then make a new Usage Request."
+        return "expired", f"Every feature of the license has expired. Renew it, then make a new Usage Request.{note}"
     if expired:
-        return "active", f"The license is active; expired: {words.listed(expired)}."
-    return "active", "The license is active."
+        return "active", f"The license is active; expired: {words.listed(expired)}.{note}"
+    return "active", f"The license is active.{note}"
 
 
-def covers(license: UsageLicense, version: str) -> bool:
-    """Say whether the license covers the running version; an UNKNOWN_VERSION is not judged."""
-    return version == UNKNOWN_VERSION or in_range(version, *license.versions)
-
-
-def clock_set_back(state: State, now: int) -> str | None:
-    """Return a warning if the clock stands before a time this host has already seen."""
-    behind = state.high_water - now
-    if behind <= CLOCK_SLACK_SECONDS:
-        return None
-    return (
-        f"The clock of this host reads {words.moment(now)}, {words.span(behind)} behind the latest time known here,"
-        f" {words.moment(state.high_water)}: it was set back, or never set. Expiry is judged by the later time. Set the"
-        " clock right."
-    )
-
-
-def clock_behind_issue(license: UsageLicense, now: int) -> str | None:
-    """Return a warning if the license was issued in what this host's clock calls the future."""
-    ahead = license.issued_at - now
-    if ahead <= CLOCK_SLACK_SECONDS:
-        return None
-    return (
-        f"The license was issued on {words.moment(license.issued_at)}, {words.span(ahead)} ahead of this host's clock"
-        f" ({words.moment(now)}). It is installed all the same. Set the clock right."
-    )
+def covers(license: UsageLicense, version: str) -> bool | None:
+    """Say whether the license covers the running version; None if nobody told the command line which one runs."""
+    if license.versions == ("", ""):
+        return True
+    return None if version == UNKNOWN_VERSION else in_range(version, *license.versions)
 
 
 def request_warnings(
@@ -203,13 +214,13 @@ def request_warnings(
             f"The earlier deactivation code {shown_code} will not be shown again. If Support does not have it yet,"
             " keep it now."
         )
-    strong = sum(name in STRONG for name in fingerprint.components)
+    strong = len(strong_components(fingerprint))
     if strong in _SPARSE_NAMES:
         found.append(
             f"This host shows {_SPARSE_NAMES[strong]} of its hardware, so Support may ask about it. Run as an"
             " administrator; in a container, mount the host's /etc/machine-id read-only."
         )
-    if warning := clock_set_back(state, now):
+    if warning := clock.clock_set_back(state, now):
         found.append(warning)
     return found
 
@@ -217,29 +228,3 @@ def request_warnings(
 def instance_thumbprint(private_key: bytes) -> bytes:
     """Return the thumbprint of the Instance whose raw private key this is."""
     return thumbprint(Ed25519PrivateKey.from_private_bytes(private_key).public_key().public_bytes_raw())
-
-
-def _why_not_answer(state: State, license: UsageLicense) -> Refused | None:
-    """The pending request is the only one whose answer may come in (Design 1)."""
-    pending = state.pending
-    if pending is not None:
-        if license.request_id == pending.request_id:
-            return None
-        return Refused(
-            "superseded-request",
-            "This Usage License answers an earlier Usage Request. A newer Usage Request was made on"
-            f" {words.moment(pending.made_at)}; its answer is needed. Send the newer request to Support if that has"
-            " not been done.",
-            {"newer_request_made_at": words.iso(pending.made_at)},
-        )
-    if state.tenure is not None and state.tenure.revealed_at is not None:
-        return Refused(
-            "deactivated",
-            f"This Chariot was deactivated on {words.moment(state.tenure.revealed_at)}; licenses from before cannot be"
-            " installed again. Make a new Usage Request and send it to Support.",
-        )
-    return Refused(
-        "no-pending-request",
-        "No Usage Request is waiting for an answer here, and this is not the license in force. Make a new Usage"
-        " Request and send it to Support.",
-    )

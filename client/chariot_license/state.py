@@ -4,14 +4,27 @@
 damaged file from a good one; it protects against no one.
 """
 
+import contextlib
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
+from cryptography import x509
+
+from chariot_license.protocol.codes import parse_public_id
+from chariot_license.protocol.errors import CodeError
+
 FORMAT = 1
 Value = TypeVar("Value")
+
+_HIGHEST_FORMAT = 999_999
+_LATEST_TIME = 2**53 - 1  # as in a Usage License
+_LATEST_COUNTER = 2**32 - 1  # as in a Usage Request
+_LONGEST_SERIAL = 40
+_HEX = re.compile(r"(?:[0-9a-f]{2})+")
 
 
 class DamagedState(ValueError):
@@ -24,11 +37,16 @@ class NewerState(DamagedState):
 
 @dataclass(frozen=True)
 class Pending:
-    """The Usage Request whose answer is awaited. `salt` is the fingerprint salt of its License Key."""
+    """The Usage Request whose answer is awaited.
+
+    `salt` is the fingerprint salt of its License Key; `latest_seen` the latest time the clock has shown since it
+    was made, 0 until it is looked at again (see `chariot_license.clock`).
+    """
 
     request_id: bytes
     made_at: int
     salt: bytes = field(repr=False)
+    latest_seen: int = 0
 
 
 @dataclass(frozen=True)
@@ -73,8 +91,9 @@ class State:
     test_roots: tuple[bytes, ...] = ()
 
     def seen_at(self, now: int) -> "State":
-        """Return this state with the clock's high water at `now` or where it was."""
-        return replace(self, high_water=max(self.high_water, now))
+        """Return this state after the clock has shown `now`: no time kept here goes back."""
+        pending = self.pending and replace(self.pending, latest_seen=max(self.pending.latest_seen, now))
+        return replace(self, pending=pending, high_water=max(self.high_water, now))
 
 
 def to_text(state: State) -> str:
@@ -95,6 +114,7 @@ def to_text(state: State) -> str:
             "request_id": pending.request_id.hex(),
             "made_at": pending.made_at,
             "salt": pending.salt.hex(),
+            "latest_seen": pending.latest_seen,
         }
     if installed := state.installed:
         body["installed"] = {
@@ -119,38 +139,48 @@ def from_text(text: str) -> State:
         raise DamagedState("it is cut off or no JSON") from error
     if not isinstance(outer, dict) or type(outer.get("format")) is not int:
         raise DamagedState("it has no format number")
-    if outer["format"] > FORMAT:
+    if FORMAT < outer["format"] <= _HIGHEST_FORMAT:
         raise NewerState(f"it has format {outer['format']}, and this version reads formats up to {FORMAT}")
     body = outer.get("state")
     if outer["format"] != FORMAT or not isinstance(body, dict) or set(outer) != {"format", "check", "state"}:
         raise DamagedState("it does not have the parts it should have")
-    if outer["check"] != _check(body):
+    try:
+        check = _check(body)
+    except RecursionError as error:
+        raise DamagedState("its parts lie too deep in each other") from error
+    if outer["check"] != check:
         raise DamagedState("its content was changed outside this program")
     return _Reader(body).state()
 
 
 class _Reader:
-    """Takes the fields of one JSON object out, each with its type, and nothing may be left over."""
+    """Takes the fields of one JSON object out, each checked, and nothing may be left over.
 
-    def __init__(self, body: Any) -> None:
+    Raises DamagedState that names the field: whatever passes here, the rest of the program can work with.
+    """
+
+    def __init__(self, body: Any, path: str = "") -> None:
         if not isinstance(body, dict):
-            raise DamagedState("a part of it is no object")
+            raise ValueError("is no object")  # noqa: TRY004 - one kind of error for every field
         self.body = dict(body)
+        self.path = path
 
     def state(self) -> State:
-        return self.done(
+        state = self.done(
             State(
                 private_key=self.optional("private_key", lambda value: _bytes(value, 32)),
-                counter=self.take("counter", _number),
-                pending=self.optional("pending", lambda value: _Reader(value).pending()),
-                installed=self.optional("installed", lambda value: _Reader(value).installed()),
-                tenure=self.optional("tenure", lambda value: _Reader(value).tenure()),
+                counter=self.take("counter", lambda value: _number(value, _LATEST_COUNTER)),
+                pending=self.optional("pending", lambda value: _Reader(value, "pending.").pending()),
+                installed=self.optional("installed", lambda value: _Reader(value, "installed.").installed()),
+                tenure=self.optional("tenure", lambda value: _Reader(value, "tenure.").tenure()),
                 high_water=self.take("high_water", _number),
-                denied=self.take("denied", _texts),
+                denied=self.take("denied", lambda value: _each(value, _serial)),
                 test=self.take("test", _flag),
-                test_roots=self.take("test_roots", lambda value: tuple(_bytes(item) for item in _list(value))),
+                test_roots=self.take("test_roots", lambda value: _each(value, _certificate)),
             )
         )
+        _check_parts(state)
+        return state
 
     def pending(self) -> Pending:
         return self.done(
@@ -158,6 +188,7 @@ class _Reader:
                 request_id=self.take("request_id", lambda value: _bytes(value, 16)),
                 made_at=self.take("made_at", _number),
                 salt=self.take("salt", lambda value: _bytes(value, 16)),
+                latest_seen=self.take("latest_seen", _number),
             )
         )
 
@@ -174,20 +205,20 @@ class _Reader:
         return self.done(
             Tenure(
                 secret=self.take("secret", lambda value: _bytes(value, 16)),
-                license_ids=self.take("license_ids", _texts),
+                license_ids=self.take("license_ids", lambda value: _each(value, _license_id)),
                 revealed_at=self.optional("revealed_at", _number),
             )
         )
 
     def take(self, name: str, read: Callable[[Any], Value]) -> Value:
         if name not in self.body:
-            raise DamagedState(f"{name} is missing")
+            raise DamagedState(f"{self.path}{name} is missing")
         try:
             return read(self.body.pop(name))
         except DamagedState:
             raise
-        except (TypeError, ValueError) as error:
-            raise DamagedState(f"{name} is not what it should be") from error
+        except ValueError as error:
+            raise DamagedState(f"{self.path}{name} {error}") from error
 
     def optional(self, name: str, read: Callable[[Any], Value]) -> Value | None:
         if name in self.body and self.body[name] is None:
@@ -197,8 +228,21 @@ class _Reader:
 
     def done(self, value: Value) -> Value:
         if self.body:
-            raise DamagedState(f"it has unknown parts: {', '.join(sorted(self.body))}")
+            first = ascii(sorted(self.body)[0])[:60]
+            raise DamagedState(f"it has a part that is not known: {self.path}{first}")
         return value
+
+
+def _check_parts(state: State) -> None:
+    """Refuse parts that no history can leave together; the rules rely on it."""
+    running = state.tenure is not None and state.tenure.revealed_at is None
+    for name, part in (("pending", state.pending), ("installed", state.installed)):
+        if part is not None and not running:
+            raise DamagedState(f"{name} is there without a running tenure")
+    if state.tenure is not None and state.private_key is None:
+        raise DamagedState("tenure is there without a private_key")
+    if state.test_roots and not state.test:
+        raise DamagedState("test_roots is there without the test mark")
 
 
 def _check(body: Any) -> str:
@@ -210,35 +254,55 @@ def _hex(value: bytes | None) -> str | None:
 
 
 def _bytes(value: Any, length: int | None = None) -> bytes:
-    data = bytes.fromhex(_text(value))
-    if not data or (length is not None and len(data) != length):
-        raise ValueError("wrong length")
+    if not isinstance(value, str) or not _HEX.fullmatch(value):
+        raise ValueError("is not in hexadecimal digits")
+    data = bytes.fromhex(value)
+    if length is not None and len(data) != length:
+        raise ValueError(f"has {len(data)} bytes instead of {length}")
     return data
 
 
-def _number(value: Any) -> int:
-    if type(value) is not int or value < 0:
-        raise TypeError("not a whole number")
-    return value
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError("not a text")
-    return value
-
-
-def _texts(value: Any) -> tuple[str, ...]:
-    return tuple(_text(item) for item in _list(value))
-
-
-def _list(value: Any) -> list[Any]:
-    if not isinstance(value, list):
-        raise TypeError("not a list")
+def _number(value: Any, highest: int = _LATEST_TIME) -> int:
+    # bool is an int in Python, so true would pass for 1.
+    if type(value) is not int or not 0 <= value <= highest:
+        raise ValueError(f"is not a whole number from 0 to {highest}")
     return value
 
 
 def _flag(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise TypeError("not true or false")
+        raise ValueError("is neither true nor false")  # noqa: TRY004 - one kind of error for every field
     return value
+
+
+def _license_id(value: Any) -> str:
+    canonical = None
+    if isinstance(value, str):
+        with contextlib.suppress(CodeError):
+            canonical = parse_public_id("LIC", value)
+    if canonical is None or canonical != value:
+        raise ValueError("holds what is no License ID")
+    return canonical
+
+
+def _serial(value: Any) -> str:
+    if not isinstance(value, str) or not _HEX.fullmatch(value) or len(value) > _LONGEST_SERIAL:
+        raise ValueError("holds what is no serial number in hexadecimal digits")
+    return value
+
+
+def _certificate(value: Any) -> bytes:
+    der = _bytes(value)
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+        # Parsed late: each of these can raise for a certificate that loaded.
+        _ = (certificate.subject.public_bytes(), certificate.public_key())
+    except Exception as error:
+        raise ValueError("holds what is no certificate") from error
+    return der
+
+
+def _each(value: Any, read: Callable[[Any], Value]) -> tuple[Value, ...]:
+    if not isinstance(value, list):
+        raise ValueError("is no list")  # noqa: TRY004 - one kind of error for every field
+    return tuple(read(item) for item in value)

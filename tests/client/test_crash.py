@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from chariot_license.errors import StateError
 from chariot_license.state import State, to_text
-from chariot_license.store import StateStore
+from chariot_license.store import NEW_FILE, StateStore
 
 from tests.client.states import FULL, in_child, save
 
@@ -27,7 +27,7 @@ def store(tmp_path: Path) -> StateStore:
     return StateStore(tmp_path / "a" / "state")
 
 
-SYSTEM_CALLS = ("open", "fchmod", "write", "fsync", "close", "replace")
+SYSTEM_CALLS = ("open", "unlink", "fchmod", "write", "fsync", "close", "replace")
 
 
 class TestCrash:
@@ -39,6 +39,7 @@ class TestCrash:
         found = {}
         for number in range(40):
             save(store, self.OLD)
+            (store.folder / NEW_FILE).write_text("left over from a crash")
             child = in_child(partial(_save_killed_at, store, self.NEW, number, after))
             _, status = os.waitpid(child, 0)
             found[number] = StateStore(store.folder).load()
@@ -94,9 +95,9 @@ class TestCrash:
             order.append((kind, os.fstat(descriptor).st_size if kind == "file" else None))
             real_fsync(descriptor)
 
-        def replaced(source: Any, target: Any) -> None:
+        def replaced(source: Any, target: Any, **folders: Any) -> None:
             order.append(("replace", None))
-            real_replace(source, target)
+            real_replace(source, target, **folders)
 
         with store.locked():
             monkeypatch.setattr(os, "fsync", fsync)

@@ -145,6 +145,37 @@ class TestInstall:
         assert "identifying part" in installed(chariot(facts).install(answer)).host_words
         assert chariot(facts).status().state == "active"
 
+    @pytest.mark.parametrize(
+        ("shown", "fits"),
+        [
+            (HostFacts(), True),
+            (HostFacts(cpu_model="Atom", disk_serial="S4EWNX0R512345"), True),
+            (HostFacts(disk_serial="S4EWNX0R512345", macs=("00:1b:21:3c:9d:e8",)), False),
+            (PLANT_HOST, False),
+        ],
+    )
+    def test_a_license_that_knows_nothing_fits_only_a_host_that_shows_little(
+        self, chariot: MakeChariot, vendor: Vendor, shown: HostFacts, fits: bool
+    ) -> None:
+        nothing = HostFacts(cpu_model="Atom")
+        answer = vendor.answer(made(chariot(nothing).request(KEY.text)).block)
+        if not fits:
+            result = refused(chariot(shown).install(answer), "host-mismatch")
+            assert "knows no identifying part of its host, and this host shows" in result.message
+            assert "Make a new Usage Request on this host" in result.message
+        installed(chariot(nothing).install(answer))
+        status = chariot(shown).status()
+        assert status.state == ("active" if fits else "host-mismatch")
+
+    @pytest.mark.parametrize("disk", ["S4EWNX0R512345", "OTHER-1"])
+    def test_a_license_that_knows_one_part_needs_that_part(
+        self, chariot: MakeChariot, vendor: Vendor, disk: str
+    ) -> None:
+        license_it(chariot(HostFacts(disk_serial="S4EWNX0R512345")), vendor)
+        fits = disk == PLANT_HOST.disk_serial
+        status = chariot(replace(PLANT_HOST, disk_serial=disk)).status()
+        assert status.state == ("active" if fits else "host-mismatch")
+
     def test_a_host_that_hides_its_parts_is_no_match(self, chariot: MakeChariot, vendor: Vendor) -> None:
         answer = vendor.answer(made(chariot().request(KEY.text)).block)
         refused(chariot(HostFacts(disk_serial=PLANT_HOST.disk_serial)).install(answer), "host-mismatch")

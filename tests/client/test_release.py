@@ -84,16 +84,29 @@ def test_a_license_in_force_is_never_turned_into_a_test(
     facts = str(facts_file(tmp_path, OTHER_HOST))
     again = run("request", KEY.text, "--json", package=release, CHARIOT_HOST_FACTS=facts)
     assert (again.status, again.json["code"]) == (1, "real-state")
-    assert run("status", "--json", package=release, CHARIOT_HOST_FACTS=facts).json["state"] == "host-mismatch"
+    looked = run("status", "--json", package=release, CHARIOT_HOST_FACTS=facts).json
+    assert (looked["state"], looked["test_switch"], looked["test_state"]) == ("host-mismatch", True, False)
     assert (state_dir / "state.json").read_bytes() == before
     assert embedded(release, state_dir)["state"] == "active"
 
 
-def test_a_license_got_with_a_test_root_runs_nothing(run: Run, release: Path, state_dir: Path, tmp_path: Path) -> None:
+def test_a_real_request_is_never_answered_by_a_test_root(
+    run: Run, release: Path, state_dir: Path, tmp_path: Path
+) -> None:
     forger = Vendor("Forger")
     made = run("request", KEY.text, package=release)
+    before = (state_dir / "state.json").read_bytes()
     root = forger.write_root(tmp_path / "forged.pem")
-    forged = run("install", "--trust-root", str(root), stdin=forger.answer(made.out), package=release)
+    forged = run("install", "--json", "--trust-root", str(root), stdin=forger.answer(made.out), package=release)
+    assert (forged.status, forged.json["code"]) == (1, "real-state")
+    assert (state_dir / "state.json").read_bytes() == before
+
+
+def test_a_license_got_with_a_test_root_runs_nothing(run: Run, release: Path, state_dir: Path, tmp_path: Path) -> None:
+    forger = Vendor("Forger")
+    root = str(forger.write_root(tmp_path / "forged.pem"))
+    made = run("request", KEY.text, "--trust-root", root, package=release)
+    forged = run("install", "--trust-root", root, stdin=forger.answer(made.out), package=release)
     assert forged.status == 0
     assert run("status", "--json", package=release).json["test_state"] is True
     assert embedded(release, state_dir) == {"code": "test-state"}

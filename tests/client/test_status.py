@@ -1,17 +1,20 @@
-"""What the License page shows, and the clock it judges expiry by."""
+"""What the License page shows."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from chariot_license.errors import StateError
+from chariot_license.instance import Instance
+from chariot_license.protocol.block import Kind
 from chariot_license.protocol.license import Feature
+from chariot_license.protocol.reader import read_block
 from chariot_license.store import StateStore
 
 from tests.client.conftest import MakeChariot
+from tests.client.states import save
 from tests.client.steps import DAY, KEY, installed, license_it, made
 from tests.client.vendor import NOW, OTHER_HOST, YEAR, Clock, Vendor
 
@@ -76,15 +79,6 @@ class TestStatus:
         assert "board, disk, machine id and network card changed" in status.message
         assert not status.allows("mqtt-server")
 
-    @pytest.mark.parametrize(
-        ("version", "state"), [("2.4.9", "active"), ("2.5", "version-not-covered"), ("unknown", "active")]
-    )
-    def test_of_a_version_outside_the_license(
-        self, chariot: MakeChariot, vendor: Vendor, version: str, state: str
-    ) -> None:
-        license_it(chariot(), vendor, versions=("2.0", "2.4"))
-        assert chariot(version=version).status().state == state
-
     def test_a_license_swapped_in_the_file_is_found(
         self, chariot: MakeChariot, vendor: Vendor, state_dir: Path, tmp_path: Path
     ) -> None:
@@ -92,9 +86,37 @@ class TestStatus:
         other = chariot(state_dir=tmp_path / "elsewhere")
         license_it(other, vendor)
         store, elsewhere = StateStore(state_dir), StateStore(tmp_path / "elsewhere")
-        with store.locked():
-            store.save(replace(store.load(), installed=elsewhere.load().installed))
-        assert chariot().status().state == "invalid"
+        save(store, replace(store.load(), installed=elsewhere.load().installed))
+        status = chariot().status()
+        assert (status.state, status.features) == ("invalid", ())
+        assert "was made for another Chariot" in status.message
+        assert "make a new one if none waits" in status.message
+
+    def test_a_test_mark_taken_off_the_state_finds_the_test_license(
+        self, chariot: MakeChariot, vendor: Vendor, state_dir: Path
+    ) -> None:
+        license_it(chariot(), vendor)
+        store = StateStore(state_dir)
+        save(store, replace(store.load(), test=False, test_roots=()))
+        status = chariot().status()
+        assert (status.state, status.features) == ("invalid", ())
+        assert "from a test portal and can never license a real Chariot" in status.message
+        assert "Make a new Usage Request" in status.message
+
+    def test_a_license_of_another_product_put_into_the_file(
+        self, chariot: MakeChariot, vendor: Vendor, state_dir: Path
+    ) -> None:
+        other = vendor.answer(made(chariot().request(KEY.text)).block, product="other-product")
+        license_it(chariot(), vendor)
+        store = StateStore(state_dir)
+        state = store.load()
+        assert state.installed is not None
+        data = read_block(other, Kind.LICENSE).data
+        save(store, replace(state, installed=replace(state.installed, data=data)))
+        status = chariot().status()
+        assert (status.state, status.features) == ("invalid", ())
+        assert "is for other-product, and this is chariot-mqtt-server. Ask Support" in status.message
+        assert chariot(product="other-product", version="2.4.1").status().state == "active"
 
     def test_a_license_that_no_longer_verifies(self, chariot: MakeChariot, vendor: Vendor) -> None:
         license_it(chariot(), vendor)
@@ -125,71 +147,22 @@ class TestStatus:
             status = chariot().status()
         assert (status.state, status.warnings) == ("active", ())
 
-
-class TestClock:
-    def test_set_back_is_noticed_and_expiry_stays(self, chariot: MakeChariot, vendor: Vendor, clock: Clock) -> None:
-        license_it(chariot(), vendor)
-        clock.now = NOW + 91 * DAY
-        assert not chariot().status().features[1].active
-        clock.now = NOW + 10 * DAY
-        status = chariot().status()
-        assert not status.features[1].active
-        assert status.clock_warning is not None
-        assert "81 days behind the latest time known" in status.clock_warning
-        assert "reads 2027-01-25 08:00 UTC" in status.clock_warning
-
-    def test_small_corrections_are_no_matter(self, chariot: MakeChariot, vendor: Vendor, clock: Clock) -> None:
-        license_it(chariot(), vendor)
-        clock.now += DAY
-        chariot().status()
-        clock.now -= 300
-        assert chariot().status().clock_warning is None
-
-    def test_issued_in_the_future_warns_and_installs(self, chariot: MakeChariot, vendor: Vendor, clock: Clock) -> None:
-        clock.now = NOW - 40 * DAY
-        block = made(chariot().request(KEY.text)).block
-        result = installed(chariot().install(vendor.answer(block)))
-        (warning,) = result.warnings
-        assert "40 days ahead of this host's clock" in warning
-        status = chariot().status()
-        assert status.state == "active"
-        # Expiry counts from the latest time known, which is the vendor's.
-        assert status.features[1].days_left == 90
-
-    def test_one_wrong_jump_does_not_expire_a_host_for_good(
-        self, chariot: MakeChariot, vendor: Vendor, clock: Clock
+    def test_a_warning_is_told_once_by_whichever_call_comes_first(
+        self, chariot: MakeChariot, vendor: Vendor, state_dir: Path, clock: Clock
     ) -> None:
-        license_it(chariot(), vendor)
-        clock.now = NOW + 20 * YEAR
-        assert not chariot().status().features[1].active
-        clock.now = NOW + DAY
-        assert not chariot().status().features[1].active
-        block = made(chariot().request(KEY.text))
-        assert "set back" in block.warnings[0]
-        result = installed(chariot().install(vendor.answer(block.block, issued_at=NOW + DAY)))
-        assert "set back" in result.warnings[0]
-        status = chariot().status()
-        assert (status.features[1].active, status.features[1].days_left) == (True, 89)
-        assert status.clock_warning is None
+        running = chariot()
+        answer = license_it(running, vendor)
+        for call in (running.status, lambda: installed(running.install(answer)), running.deactivate):
+            state_dir.chmod(0o755)
+            clock.now += DAY
+            (warning,) = call().warnings  # type: ignore[union-attr]
+            assert "open to other users (mode 0755); it is now 0700" in warning
+            assert running.status().warnings == ()
 
-    def test_installing_the_license_in_force_again_resets_nothing(
-        self, chariot: MakeChariot, vendor: Vendor, clock: Clock
-    ) -> None:
-        answer = license_it(chariot(), vendor)
-        clock.now = NOW + YEAR
-        chariot().status()
-        clock.now = NOW
-        installed(chariot().install(answer))
-        assert not chariot().status().features[1].active
-
-    def test_is_not_written_on_every_look(
-        self, chariot: MakeChariot, vendor: Vendor, clock: Clock, state_dir: Path
-    ) -> None:
-        license_it(chariot(), vendor)
-        before = (state_dir / "state.json").stat().st_ino
-        clock.now += 59
-        chariot().status()
-        assert (state_dir / "state.json").stat().st_ino == before
-        clock.now += 1
-        chariot().status()
-        assert json.loads((state_dir / "state.json").read_text())["state"]["high_water"] == NOW + 60
+    def test_a_warning_found_while_it_was_made_is_told_by_its_first_call(self, state_dir: Path) -> None:
+        made(Instance(state_dir, version="2.4.1").request(KEY.text))
+        (state_dir / "state.json").chmod(0o644)
+        running = Instance(state_dir, version="2.4.1")
+        (warning,) = running.status().warnings
+        assert "state.json was open to other users (mode 0644)" in warning
+        assert running.status().warnings == ()

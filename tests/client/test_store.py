@@ -60,7 +60,19 @@ class TestKeeping:
         assert (mode_of(store.folder), mode_of(store.file)) == (0o700, 0o600)
         assert ["mode 0644" in text or "mode 0755" in text for text in again.warnings] == [True, True]
         again.load()
-        assert len(again.warnings) == 2
+        assert again.warnings == []
+
+    def test_each_look_starts_with_no_warnings_and_a_lock_keeps_those_of_its_looks(self, store: StateStore) -> None:
+        save(store, FULL)
+        store.folder.chmod(0o750)
+        with store.locked():
+            store.file.chmod(0o640)
+            store.load()
+            store.load()
+            assert [text.split("mode ")[1][:4] for text in store.warnings] == ["0750", "0640"]
+        assert len(store.warnings) == 2
+        with store.locked():
+            assert store.warnings == []
 
     def test_a_file_left_over_from_a_crash_is_replaced_with_the_right_mode(self, store: StateStore) -> None:
         save(store, State())
@@ -71,16 +83,6 @@ class TestKeeping:
         assert store.load() == FULL
         assert mode_of(store.file) == 0o600
         assert not left.exists()
-
-    def test_a_link_planted_for_the_new_file_is_not_followed(self, store: StateStore, tmp_path: Path) -> None:
-        save(store, State())
-        victim = tmp_path / "victim"
-        victim.write_text("precious")
-        (store.folder / NEW_FILE).symlink_to(victim)
-        with pytest.raises(StateError, match="cannot be written"):
-            save(store, FULL)
-        assert victim.read_text() == "precious"
-        assert store.load() == State()
 
     def test_a_file_in_place_of_the_folder_is_named(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
