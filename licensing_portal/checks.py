@@ -75,12 +75,6 @@ def production_is_complete(app_configs: Sequence[AppConfig] | None = None, **kwa
             "Set EMAIL_URL, for example smtp+tls://user:password@mail.example.com:587",
             "portal.W004",
         ),
-        (
-            settings.ACCEPT_TEST_REQUESTS,
-            "Requests made with a test switch are answered like real ones.",
-            "Unset ACCEPT_TEST_REQUESTS.",
-            "portal.W005",
-        ),
     ]
     return [Warning(message, hint=hint, id=id) for wrong, message, hint, id in missing if wrong]
 

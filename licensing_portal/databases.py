@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlparse
 
+import environ  # type: ignore[import-untyped]
 from django.core.exceptions import ImproperlyConfigured
 
 POSTGRESQL = "django.db.backends.postgresql"
@@ -14,6 +16,37 @@ SQLITE = "django.db.backends.sqlite3"
 # is answered. foreign_keys is off in SQLite unless asked for.
 SQLITE_START = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON"
 SQLITE_BUSY_SECONDS = 20
+
+EXAMPLES = "Give postgres://USER:PASSWORD@HOST:5432/NAME or sqlite:////absolute/path.sqlite3"
+
+
+def parsed(url: str) -> dict[str, Any]:
+    """The database that DATABASE_URL names, for Django. Raises ImproperlyConfigured, and never repeats the address:
+    there is a password in it.
+    """
+    scheme, separator, _ = url.partition("://")
+    if not separator or not scheme:
+        raise ImproperlyConfigured(f"DATABASE_URL does not begin with the kind of database. {EXAMPLES}")
+    if scheme not in environ.Env.DB_SCHEMES:
+        raise ImproperlyConfigured(f"DATABASE_URL: {scheme!r} is no kind of database. {EXAMPLES}")
+    if scheme == "sqlite" and urlparse(url).netloc not in ("", ":memory:"):
+        raise ImproperlyConfigured(f"DATABASE_URL: an SQLite file has no host; the path follows ///. {EXAMPLES}")
+    try:
+        config: dict[str, Any] = environ.Env.db_url_config(url)
+    except (ValueError, KeyError, TypeError, IndexError):
+        raise ImproperlyConfigured(f"DATABASE_URL cannot be read: {_wrong(url)}. {EXAMPLES}") from None
+    named = config.get("NAME") or "service" in config.get("OPTIONS", {})
+    if config.get("ENGINE") == POSTGRESQL and not named:
+        raise ImproperlyConfigured(f"DATABASE_URL names no database after the host. {EXAMPLES}")
+    return config
+
+
+def _wrong(url: str) -> str:
+    try:
+        urlparse(url).port  # noqa: B018 - asked for what it raises
+    except ValueError:
+        return "its host or port cannot be one; in a password, / is written %2F and @ is %40"
+    return "its parts do not fit together"
 
 
 def with_portal_options(
@@ -50,7 +83,6 @@ def with_portal_options(
         defaults = {"connect_timeout": 10, "application_name": "licensing-portal"}
     else:
         raise ImproperlyConfigured(
-            "DATABASE_URL: the ledger is guarded by triggers that exist for PostgreSQL and SQLite only. "
-            "Give postgres://USER:PASSWORD@HOST:5432/NAME or sqlite:////absolute/path.sqlite3"
+            f"DATABASE_URL: the ledger is guarded by triggers that exist for PostgreSQL and SQLite only. {EXAMPLES}"
         )
     return {**config, "OPTIONS": {**defaults, **options}}

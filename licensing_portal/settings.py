@@ -78,9 +78,19 @@ KEY_ENCRYPTION_KEYS = own_secrets.parse_keys(_keys)
 
 # Requests and licenses made with a test switch say so under their signature; only a test portal takes them.
 ACCEPT_TEST_REQUESTS = env.bool("ACCEPT_TEST_REQUESTS", default=not PRODUCTION)
+if PRODUCTION and ACCEPT_TEST_REQUESTS:  # Design 9.20
+    raise ImproperlyConfigured(
+        "ACCEPT_TEST_REQUESTS is on, and a production portal refuses requests that were made with a test switch: "
+        "with one, a host can pass for another. Unset it, or set PORTAL_PROFILE=embedded on a test portal."
+    )
 
 # Names the ledger in its signed checkpoints (C2SP tlog-checkpoint). Auditors know it by this name: never change it.
 LEDGER_ORIGIN = given("LEDGER_ORIGIN") or "licensing.localhost/ledger"
+
+# Of one customer within 12 months; above it an approval has to say so. 0: each approval has to.
+RESTORATIONS_A_YEAR = env.int("RESTORATIONS_A_YEAR", default=2)
+if RESTORATIONS_A_YEAR < 0:
+    raise ImproperlyConfigured(f"RESTORATIONS_A_YEAR is {RESTORATIONS_A_YEAR}. Set it to 0 or more.")
 
 # --- application ------------------------------------------------------------------------------------------
 
@@ -150,7 +160,7 @@ if not _database_url:
     own_secrets.own_folder(VAR_DIR)
 DATABASES: dict[str, dict[str, Any]] = {
     "default": databases.with_portal_options(
-        env.db_url_config(_database_url)
+        databases.parsed(_database_url)
         if _database_url
         else {"ENGINE": databases.SQLITE, "NAME": str(EMBEDDED_DATABASE)},
         lock_seconds=env.int("PORTAL_LOCK_TIMEOUT", default=10),

@@ -6,7 +6,7 @@ import logging
 import sys
 from collections.abc import Callable
 
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, InternalError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template.loader import render_to_string
 
@@ -41,7 +41,8 @@ class PortalErrors:
 
 def answer_to(error: BaseException | None) -> HttpResponse | None:
     """The page for a failure we know; None for every other one."""
-    if isinstance(error, OperationalError | InterfaceError):
+    # InternalError: PostgreSQL is read-only, for example while it is being moved.
+    if isinstance(error, OperationalError | InterfaceError | InternalError):
         log.error("The database did not answer: %s", error)
         return _unavailable(DATABASE_GONE, AGAIN)
     if isinstance(error, NoSigningKey | VaultError):

@@ -116,6 +116,13 @@ def _issued(data: Data) -> str:
 
 _HOST = _pattern("{activation_id} on {hostname}")
 _CASE = _pattern("{restoration_id} for {activation_id}")
+
+
+def _approved(data: Data) -> str:
+    above = data.get("above_quota")
+    return _CASE(data) + (f", above the quota ({above['count']} before, {above['quota']} allowed)" if above else "")
+
+
 _ACTIVATION = _pattern("{activation_id}")
 
 _WORDS: dict[str, tuple[str, Callable[[Data], str]]] = {
@@ -126,6 +133,7 @@ _WORDS: dict[str, tuple[str, Callable[[Data], str]]] = {
     Kind.LICENSE_REINSTATED: ("License reinstated", _nothing),
     Kind.LICENSE_REVOKED: ("License revoked", _nothing),
     Kind.LICENSE_KEY_REPLACED: ("License Key replaced", _pattern("Now key number {key_serial}")),
+    Kind.LICENSE_KEY_SHOWN: ("License Key shown to a person", _pattern("Key number {key_serial}")),
     Kind.LICENSE_TRANSFERRED: ("Transferred to another customer", _pattern("From {before} to {customer}")),
     Kind.REQUEST_RECEIVED: ("Usage Request received", _received),
     Kind.REQUEST_REFUSED: ("Usage Request refused", _decision),
@@ -143,8 +151,9 @@ _WORDS: dict[str, tuple[str, Callable[[Data], str]]] = {
     Kind.USAGE_LICENSE_ISSUED: ("Usage License issued", _issued),
     Kind.USAGE_LICENSE_RESENT: ("Usage License sent again", _pattern("{usage_license_id}")),
     Kind.RESTORATION_REQUESTED: ("Restoration requested", _CASE),
-    Kind.RESTORATION_APPROVED: ("Restoration approved", _CASE),
+    Kind.RESTORATION_APPROVED: ("Restoration approved", _approved),
     Kind.RESTORATION_DENIED: ("Restoration denied", _CASE),
+    Kind.EVIDENCE_ADDED: ("Evidence added", _pattern("{name} for {restoration_id}")),
     Kind.RESTORATION_CLOSED: ("Restoration closed", _pattern("{restoration_id}: {why}")),
     Kind.TOMBSTONE_PLACED: ("Host written off", _pattern("{tombstone_id} ({kind}) for {activation_id}")),
     Kind.TOMBSTONE_SIGHTED: ("Written-off host seen again", _pattern("{tombstone_id}")),
@@ -152,5 +161,10 @@ _WORDS: dict[str, tuple[str, Callable[[Data], str]]] = {
     Kind.SIGNING_KEY_CREATED: ("Signing key made", _pattern("{name} ({serial}), {purpose}")),
     Kind.SIGNING_KEY_RETIRED: ("Signing key retired", _pattern("{serial}, {purpose}")),
     Kind.STAFF_CREATED: ("Staff account made", _pattern("{username}, {role}")),
+    Kind.STAFF_DISABLED: ("Staff account disabled", _pattern("{username}")),
+    Kind.STAFF_ENABLED: ("Staff account enabled", _pattern("{username}")),
+    Kind.REPLY_TEXT_CHANGED: ("Reply text changed", _pattern("{kind}, version {version}")),
     Kind.LEDGER_EXPORTED: ("Ledger exported", _nothing),
+    Kind.LIST_EXPORTED: ("List exported", _pattern("{list} as {format}, rows: {rows}")),
+    Kind.LIST_IMPORTED: ("List imported", _pattern("{list}, rows: {rows}")),
 }

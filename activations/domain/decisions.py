@@ -217,14 +217,14 @@ def _seat(walk: Walk) -> Decision:
     facts = walk.facts
     if facts.free == 0:
         return walk.refused("no-seat", **_holders(facts))
-    seats = {"free": facts.free - 1, "allowed": facts.license.allowed}
+    free, allowed = facts.free - 1, facts.license.allowed
     if recognisable(facts.request.fingerprint):
-        return walk.issued("activated", Action.NEW, **seats)
+        return walk.issued("activated", Action.NEW, free=free, allowed=allowed)
     options = (_lead(Choice.ACCEPT_HOST),)
     option = walk.pick(options)
     if option is None:
         return walk.pending("host-not-recognisable", options)
-    return walk.issued("host-accepted", Action.NEW, option=option, **seats)
+    return walk.issued("host-accepted", Action.NEW, option=option, free=free, allowed=allowed)
 
 
 ROWS: tuple[Callable[[Walk], Decision | Walk | None], ...] = (

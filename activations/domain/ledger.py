@@ -29,6 +29,7 @@ class Kind(StrEnum):
     LICENSE_REINSTATED = "license.reinstated"
     LICENSE_REVOKED = "license.revoked"
     LICENSE_KEY_REPLACED = "license.key_replaced"
+    LICENSE_KEY_SHOWN = "license.key_shown"
     LICENSE_TRANSFERRED = "license.transferred"
     REQUEST_RECEIVED = "request.received"
     REQUEST_REFUSED = "request.refused"
@@ -49,13 +50,19 @@ class Kind(StrEnum):
     RESTORATION_APPROVED = "restoration.approved"
     RESTORATION_DENIED = "restoration.denied"
     RESTORATION_CLOSED = "restoration.closed"
+    EVIDENCE_ADDED = "restoration.evidence_added"
     TOMBSTONE_PLACED = "tombstone.placed"
     TOMBSTONE_SIGHTED = "tombstone.sighted"
     TOMBSTONE_SETTLED = "tombstone.settled"
     SIGNING_KEY_CREATED = "signing_key.created"
     SIGNING_KEY_RETIRED = "signing_key.retired"
     STAFF_CREATED = "staff.created"
+    STAFF_DISABLED = "staff.disabled"
+    STAFF_ENABLED = "staff.enabled"
     LEDGER_EXPORTED = "ledger.exported"
+    LIST_EXPORTED = "list.exported"
+    LIST_IMPORTED = "list.imported"
+    REPLY_TEXT_CHANGED = "reply_text.changed"
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,8 @@ class Ability(StrEnum):
     DECIDE_AS_LEAD = "decide_as_lead"
     CREATE_LICENSE = "create_license"
     CHANGE_LICENSE = "change_license_terms"
+    SHOW_LICENSE_KEY = "show_license_key"
+    EDIT_REPLIES = "edit_replies"
     READ_LEDGER = "read_ledger"
     CHECKPOINT_LEDGER = "checkpoint_ledger"
     MANAGE_KEYS = "manage_signing_keys"
@@ -99,7 +101,15 @@ _AGENT = frozenset({Ability.ISSUE, Ability.DEACTIVATE, Ability.MARK_LOST, Abilit
 ROLES: dict[str, frozenset[Ability]] = {
     "support-agent": _AGENT,
     "support-lead": _AGENT | {Ability.DECIDE_AS_LEAD, Ability.DECIDE_RESTORATION, Ability.READ_LEDGER},
-    "license-manager": frozenset({Ability.CREATE_LICENSE, Ability.CHANGE_LICENSE, Ability.READ_LEDGER}),
+    "license-manager": frozenset(
+        {
+            Ability.CREATE_LICENSE,
+            Ability.CHANGE_LICENSE,
+            Ability.SHOW_LICENSE_KEY,
+            Ability.EDIT_REPLIES,
+            Ability.READ_LEDGER,
+        }
+    ),
     "auditor": frozenset({Ability.READ_LEDGER}),
     "administrator": frozenset(
         {Ability.MANAGE_KEYS, Ability.MANAGE_STAFF, Ability.CHECKPOINT_LEDGER, Ability.READ_LEDGER}

@@ -9,6 +9,7 @@ from activations.models.activations import (
     UsageLicense,
 )
 from activations.models.catalog import Billing, Feature, Product
+from activations.models.desk import Evidence, Reply, ReplyText, SavedFilter
 from activations.models.keys import KeyPurpose, PortalSecret, SigningKey
 from activations.models.ledger import LedgerChain, LedgerCheckpoint, LedgerEntry, LedgerLeaf
 from activations.models.licenses import License, LicenseTerms, RetiredKey, Seat
@@ -20,6 +21,7 @@ __all__ = [
     "Billing",
     "Contact",
     "Customer",
+    "Evidence",
     "Feature",
     "Instance",
     "IntakeEntry",
@@ -32,9 +34,12 @@ __all__ = [
     "LicenseTerms",
     "PortalSecret",
     "Product",
+    "Reply",
+    "ReplyText",
     "Restoration",
     "RetiredKey",
     "RevealedCode",
+    "SavedFilter",
     "Seat",
     "Sighting",
     "SigningKey",

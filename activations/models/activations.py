@@ -93,6 +93,9 @@ class Restoration(models.Model):
     decided_by = models.CharField(max_length=150, blank=True)
     decided_at = models.DateTimeField(null=True, blank=True)
     decision_reason = models.TextField(blank=True)
+    above_quota = models.BooleanField(
+        default=False, help_text="Approved although the customer had as many restorations within a year as allowed."
+    )
 
     class Meta:
         ordering = ["-requested_at", "-id"]

@@ -18,6 +18,7 @@ from activations.models.activations import (
     Tombstone,
     UsageLicense,
 )
+from activations.models.desk import Evidence, Reply, ReplyText
 from activations.models.keys import PortalSecret, SigningKey
 from activations.models.ledger import LedgerChain, LedgerCheckpoint, LedgerEntry, LedgerLeaf
 from activations.models.licenses import License, LicenseTerms, RetiredKey, Seat
@@ -58,6 +59,9 @@ INSERT_ONLY: dict[type[Model], str] = {
     Sighting: "sightings",
     IntakeEntry: "entries of the intake log",
     RetiredKey: "replaced License Keys",
+    Reply: "replies",
+    ReplyText: "versions of reply texts",
+    Evidence: "evidence",
 }
 KEPT: dict[type[Model], str] = {
     LedgerChain: "ledger chains",
@@ -72,7 +76,7 @@ KEPT: dict[type[Model], str] = {
 }
 MAY_CHANGE: dict[type[Model], tuple[str, ...]] = {
     UsageRequest: OPEN_REQUEST,
-    Restoration: ("state", "decided_by", "decided_at", "decision_reason"),
+    Restoration: ("state", "decided_by", "decided_at", "decision_reason", "above_quota"),
     Tombstone: ("settled_at", "settled_by"),
 }
 NEVER_CHANGES: dict[type[Model], tuple[str, ...]] = {

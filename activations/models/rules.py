@@ -68,6 +68,7 @@ _SHOWN_POSTGRESQL = {
     "at": 'to_char(NEW."at" AT TIME ZONE \'UTC\', \'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\')',
 }
 _SEATS = '(SELECT count(*) FROM "activations_seat" AS s WHERE s."license_id" ='
+_ALLOWED = '(SELECT l."allowed" FROM "activations_license" AS l WHERE l."id" = NEW."license_id")'
 # Under REPEATABLE READ a count sees the seats of the transaction's beginning, lock or no lock.
 _OLD_SNAPSHOT = "current_setting('transaction_isolation') = 'repeatable read'"
 
@@ -165,8 +166,10 @@ SPECIAL: dict[tuple[type[Model], Event], tuple[Rule, ...]] = {
     (Seat, Event.INSERT): (
         Rule(_OLD_SNAPSHOT, "seats are added under READ COMMITTED or SERIALIZABLE only", POSTGRESQL),
         Rule(
-            f'{_SEATS} NEW."license_id") >= COALESCE('
-            '(SELECT l."allowed" FROM "activations_license" AS l WHERE l."id" = NEW."license_id"), 0)',
+            # Counted only where it must be: different numbers, none above the allowed activations, cannot be too many.
+            f'(CASE WHEN NEW."number" <= {_ALLOWED} AND NOT EXISTS (SELECT 1 FROM "activations_seat" AS s '
+            f'WHERE s."license_id" = NEW."license_id" AND s."number" > {_ALLOWED}) THEN FALSE '
+            f'ELSE {_SEATS} NEW."license_id") >= COALESCE({_ALLOWED}, 0) END)',
             "a license has no more seats than allowed activations",
         ),
     ),

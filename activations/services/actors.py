@@ -12,13 +12,19 @@ from django.db import IntegrityError, transaction
 from activations.domain.ledger import Kind
 from activations.domain.words import ROLES, Ability, Actor
 from activations.services.booking import portal_book
-from activations.services.results import BadInput, Refused, lacking
+from activations.services.results import BadInput, Refused, bad_reason, lacking
 
 
 @dataclass(frozen=True)
 class StaffCreated:
     username: str
     role: str
+
+
+@dataclass(frozen=True)
+class StaffSwitched:
+    username: str
+    active: bool
 
 
 RESERVED = frozenset({"command-line", "anonymous", "automatic"})
@@ -76,6 +82,27 @@ def create_staff(
     except IntegrityError:
         return Refused("account-exists", f"There is a staff member {username} already.")
     return StaffCreated(user.username, role)
+
+
+def switch_account(
+    *, username: str, active: bool, actor: Actor, source: str, reason: str
+) -> StaffSwitched | Refused | BadInput:
+    """Disables a staff account, whose sessions end with their next request, or enables it again."""
+    problem = lacking(actor, [Ability.MANAGE_STAFF]) or bad_reason(reason)
+    if problem:
+        return problem
+    name = User.normalize_username(username)
+    # The portal chain's lock, which the book takes, lets one at a time look and switch.
+    with transaction.atomic(), portal_book(actor=actor, source=source, reason=reason) as book:
+        user = User.objects.filter(username=name, is_staff=True).first()
+        if user is None:
+            return BadInput("account-unknown", f"There is no staff member {username!r}.")
+        if user.is_active == active:
+            state = "enabled" if active else "disabled"
+            return Refused(f"account-{state}", f"The account {name} is {state} already; nothing was booked.")
+        User.objects.filter(pk=user.pk).update(is_active=active)
+        book.add(Kind.STAFF_ENABLED if active else Kind.STAFF_DISABLED, {"username": user.username})
+    return StaffSwitched(user.username, active)
 
 
 def system_actor() -> Actor:

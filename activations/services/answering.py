@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from chariot_license.protocol.block import Kind as BlockKind
 from chariot_license.protocol.block import write_block
 from chariot_license.protocol.codes import format_public_id
 from chariot_license.protocol.fingerprint import Fingerprint, match
-from chariot_license.protocol.license import Feature
-from chariot_license.protocol.license import UsageLicense as Claims
 
 from activations.domain.ledger import Kind
 from activations.domain.words import Action, ActivationState, Choice, RequestState, TombstoneKind
@@ -28,7 +25,7 @@ from activations.models import (
 from activations.services import tombstones
 from activations.services.booking import Book
 from activations.services.case import Case
-from activations.services.gathering import current_terms
+from activations.services.claims import license_claims
 from activations.services.signing import signer
 
 
@@ -150,7 +147,15 @@ def _holder_data(activation: Activation) -> dict[str, Any]:
 def _issue(case: Case, activation: Activation, request: UsageRequest) -> UsageLicense:
     book = case.book
     earlier = activation.usage_license
-    claims = _claims(case, activation)
+    claims = license_claims(
+        case.license,
+        case.read.request,
+        usage_license_id=format_public_id("USL", secrets.token_bytes(10)),
+        activation_id=activation.activation_id,
+        supersedes=earlier.usage_license_id if earlier else None,
+        issued_at=book.now,
+        ledger_head=book.head,
+    )
     key = signer(KeyPurpose.USAGE_LICENSE, book.now)
     payload = key.sign_usage_license(claims)
     issued = UsageLicense.objects.create(
@@ -180,34 +185,3 @@ def _issue(case: Case, activation: Activation, request: UsageRequest) -> UsageLi
     }
     book.add(Kind.USAGE_LICENSE_ISSUED, data)
     return issued
-
-
-def _claims(case: Case, activation: Activation) -> Claims:
-    license, read = case.license, case.read.request
-    terms = current_terms(license)
-    return Claims(
-        usage_license_id=format_public_id("USL", secrets.token_bytes(10)),
-        license_id=license.license_id,
-        activation_id=activation.activation_id,
-        request_id=read.request_id,
-        instance=read.thumbprint,
-        fingerprint=read.fingerprint,
-        product=license.product.code,
-        versions=(terms.version_low, terms.version_high),
-        features=tuple(Feature(feature["code"], _end_of(feature["expires"])) for feature in terms.features),
-        terms_revision=license.terms_revision,
-        supersedes=activation.usage_license.usage_license_id if activation.usage_license else None,
-        issued_at=int(case.book.now.timestamp()),
-        ledger_head=bytes.fromhex(case.book.head)[:16],
-        customer=license.customer.name,
-        revoked=(),
-        test=read.test,
-    )
-
-
-def _end_of(last_day: str | None) -> int | None:
-    """The second at which a feature stops: the end of its last day, in UTC."""
-    if last_day is None:
-        return None
-    midnight = datetime.combine(date.fromisoformat(last_day) + timedelta(days=1), time(), UTC)
-    return int(midnight.timestamp())

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.conf import settings
-from django.db import transaction
+from django.db import OperationalError, connection, transaction
+from django.db.models import Model
 from django.utils import timezone
 
-from activations.domain.checkpoint import Checkpoint
+from activations.domain.checkpoint import Checkpoint, valid_name
 from activations.domain.merkle import Range, leaf_hash
 from activations.domain.words import Ability, Actor
-from activations.models import KeyPurpose, LedgerCheckpoint, LedgerEntry, LedgerLeaf
-from activations.services.booking import lock_chain
+from activations.models import KeyPurpose, LedgerChain, LedgerCheckpoint, LedgerEntry, LedgerLeaf
 from activations.services.results import Refused, lacking
 from activations.services.signing import NoSigningKey, signer
 
 CHUNK = 2000
-CHECKPOINT_LOCK = "checkpoints"  # a chain row without entries: one checkpoint is made at a time
+PATIENCE = "5s"  # how long a checkpoint waits for open bookings, and new bookings for the checkpoint
 
 
 @dataclass(frozen=True)
@@ -30,45 +31,95 @@ class CheckpointMade:
     new: int
 
 
+@dataclass
+class _Growth:
+    """The tree as it grows by the entries that have no leaf yet, and the latest time among them."""
+
+    tree: Range
+    new: int = 0
+    latest: datetime | None = None
+
+    def take_in(self) -> None:
+        """Gives every entry that is committed by now its leaf."""
+        leaves: list[LedgerLeaf] = []
+        hashes: list[bytes] = []
+        entries = LedgerEntry.objects.filter(leaf__isnull=True).order_by("id")
+        for entry in entries.only("id", "at", "body").iterator(CHUNK):
+            leaves.append(LedgerLeaf(index=self.tree.size + len(leaves), entry=entry))
+            hashes.append(leaf_hash(entry.body.encode()))
+            self.latest = entry.at if self.latest is None else max(self.latest, entry.at)
+        LedgerLeaf.objects.bulk_create(leaves, batch_size=CHUNK)
+        self.tree = self.tree.grown(hashes)
+        self.new += len(leaves)
+
+
 def checkpoint_ledger(*, actor: Actor) -> CheckpointMade | Refused:
     """A signed checkpoint that covers every entry committed by now. Costs what the new entries cost.
 
-    Entries get their leaf when a checkpoint first sees them, in order of id: one that commits late has no leaf yet
-    and comes next time, so none is forgotten. Within a chain that order is the chain's own.
+    Entries get their leaf when a checkpoint first sees them, in order of id; within a chain that order is the chain's
+    own. The last of them are taken in while nobody books, so that no entry is dated before a checkpoint that does not
+    cover it (Design 9.17); those before them are many and keep nobody waiting.
     """
     refused = lacking(actor, [Ability.CHECKPOINT_LEDGER])
     if refused:
         return refused
-    with transaction.atomic():
-        lock_chain(CHECKPOINT_LOCK)
-        last = LedgerCheckpoint.objects.first()
-        tree = _range(last)
-        entries = LedgerEntry.objects.filter(leaf__isnull=True).order_by("id")
-        leaves: list[LedgerLeaf] = []
-        hashes: list[bytes] = []
-        latest = timezone.now()
-        for entry in entries.only("id", "at", "body").iterator(CHUNK):
-            leaves.append(LedgerLeaf(index=tree.size + len(leaves), entry=entry))
-            hashes.append(leaf_hash(entry.body.encode()))
-            latest = max(latest, entry.at)
-        if not leaves and last is not None:
-            return CheckpointMade(last.size, last.root, last.note, 0)
-        tree = tree.grown(hashes)
-        LedgerLeaf.objects.bulk_create(leaves, batch_size=CHUNK)
-        try:
-            key = signer(KeyPurpose.CHECKPOINT, latest)
-        except NoSigningKey as error:
-            transaction.set_rollback(True)
-            return Refused("no-signing-key", str(error))
-        note = key.sign_checkpoint(Checkpoint(settings.LEDGER_ORIGIN, tree.size, tree.root))
-        made = LedgerCheckpoint.objects.create(
-            size=tree.size,
-            root=tree.root.hex(),
-            subtrees=[root.hex() for root in tree.roots],
-            note=note,
-            created_at=latest,
+    if not valid_name(settings.LEDGER_ORIGIN):
+        return Refused(
+            "ledger-origin-unfit",
+            "LEDGER_ORIGIN names the ledger in its checkpoints and can hold no spaces, plus signs or control "
+            "characters. Set it to a name like licensing.example.com/ledger.",
         )
-        return CheckpointMade(made.size, made.root, made.note, len(leaves))
+    try:
+        with transaction.atomic():
+            made = _checkpoint()
+            if isinstance(made, Refused):
+                transaction.set_rollback(True)
+            return made
+    except OperationalError as error:
+        if getattr(error.__cause__, "sqlstate", None) != "55P03":  # lock_not_available
+            raise
+        return Refused(
+            "ledger-busy",
+            f"A booking or another checkpoint is not finished after {PATIENCE}, so no checkpoint was made. Run it "
+            "again; nothing is lost, the next checkpoint covers what this one would have.",
+        )
+
+
+def _checkpoint() -> CheckpointMade | Refused:
+    _alone(LedgerCheckpoint)  # one checkpoint at a time
+    last = LedgerCheckpoint.objects.first()
+    growth = _Growth(_range(last))
+    growth.take_in()
+    _alone(LedgerChain)  # every booking locks the head of its chain before it looks at the clock
+    growth.take_in()
+    if not growth.new and last is not None:
+        return CheckpointMade(last.size, last.root, last.note, 0)
+    now = max(time for time in (timezone.now(), growth.latest) if time is not None)
+    try:
+        key = signer(KeyPurpose.CHECKPOINT, now)
+    except NoSigningKey as error:
+        return Refused("no-signing-key", str(error))
+    tree = growth.tree
+    made = LedgerCheckpoint.objects.create(
+        size=tree.size,
+        root=tree.root.hex(),
+        subtrees=[root.hex() for root in tree.roots],
+        note=key.sign_checkpoint(Checkpoint(settings.LEDGER_ORIGIN, tree.size, tree.root)),
+        created_at=now,
+    )
+    return CheckpointMade(made.size, made.root, made.note, growth.new)
+
+
+def _alone(model: type[Model]) -> None:
+    """Until the transaction ends nobody else writes to the table or locks its rows; reading goes on.
+
+    Not for long: whoever comes after a lock that waits would wait too. SQLite has one writer at a time anyway.
+    """
+    if connection.vendor != "postgresql":
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('lock_timeout', %s, true)", [PATIENCE])
+        cursor.execute(f'LOCK TABLE "{model._meta.db_table}" IN EXCLUSIVE MODE')
 
 
 def _range(last: LedgerCheckpoint | None) -> Range:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chariot_license.protocol.codes import commitment, parse_deactivation_code, parse_public_id
 from chariot_license.protocol.errors import CodeError
@@ -12,9 +12,9 @@ from activations.domain.ledger import Kind
 from activations.domain.words import Ability, ActivationState, Actor
 from activations.models import Activation, Instance, License, RevealedCode, Tombstone, UsageRequest
 from activations.models.activations import OCCUPYING
-from activations.services import tombstones
+from activations.services import replies, tombstones
 from activations.services.booking import Book, lock_license
-from activations.services.results import BadInput, Refused, lacking
+from activations.services.results import BadInput, Refused, bad_reason, lacking
 
 
 @dataclass(frozen=True)
@@ -25,15 +25,19 @@ class Deactivated:
     activation_id: str
     effect: str
     message: str
+    reply: str | None = None  # to the customer, if one was asked for; it is kept with the booking
 
 
 def deactivate_activation(
-    *, license_id: str, code: str, actor: Actor, source: str, reason: str = ""
+    *, license_id: str, code: str, actor: Actor, source: str, reason: str = "", reply: bool = False
 ) -> Deactivated | Refused | BadInput:
-    """Frees the activation whose Chariot shows this code. Given twice, it answers the same and books once."""
-    refused = lacking(actor, [Ability.DEACTIVATE])
-    if refused:
-        return refused
+    """Frees the activation whose Chariot shows this code. Given twice, it answers the same and books once.
+
+    With `reply`, the reply to the customer is written and kept with the booking; given again there is none to keep.
+    """
+    problem = lacking(actor, [Ability.DEACTIVATE]) or bad_reason(reason, due=False)
+    if problem:
+        return problem
     try:
         license_id = parse_public_id("LIC", license_id)
         secret = parse_deactivation_code(code)
@@ -52,7 +56,10 @@ def deactivate_activation(
                 "belongs to it, and that the code is the whole Deactivation Request code.",
             )
         with Book(chain=license_id, actor=actor, source=source, reason=reason) as book:
-            return _apply(license, *held, book)
+            result = _apply(license, *held, book)
+            if reply and isinstance(result, Deactivated) and result.effect != "repeated":
+                result = replace(result, reply=_keep_reply(result, book))
+            return result
 
 
 def _instance_of(license: License, secret: bytes) -> tuple[Instance, str] | None:
@@ -136,6 +143,12 @@ def _free(activation: Activation, value: str, book: Book) -> Deactivated:
     return Deactivated(
         activation.license.license_id, name, "freed", f"The {was} {name} is deactivated and its seat is free."
     )
+
+
+def _keep_reply(result: Deactivated, book: Book) -> str:
+    activation = Activation.objects.select_related("license").get(activation_id=result.activation_id)
+    draft = replies.to_code(activation, freed=result.effect == "freed")
+    return replies.keep(draft, actor=book.actor, at=book.now).body
 
 
 def _keep_code(activation: Activation, instance: Instance, value: str, book: Book) -> None:

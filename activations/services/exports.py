@@ -64,6 +64,7 @@ def export_ledger(
     # Not in the transaction that books: whoever reads the output slowly would hold up every other booking.
     with snapshot():
         count = _write_jsonl(entries, out) if format == "jsonl" else _write_csv(entries, out)
+        out.flush()  # what cannot be written is not booked
     with transaction.atomic(), portal_book(actor=actor, source=source) as book:
         data = {
             "format": format,

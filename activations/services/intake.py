@@ -17,7 +17,7 @@ from activations.domain.words import Actor
 from activations.models import IntakeEntry, License, RetiredKey
 from activations.models import UsageRequest as StoredRequest
 from activations.services.licenses import license_key
-from activations.services.results import BadInput, Refused
+from activations.services.results import BadInput, Unanswerable
 from activations.services.vault import key_digest
 
 
@@ -34,7 +34,7 @@ class Authenticated:
     license_id: str
 
 
-def read_pasted(source: str | bytes) -> Authenticated | Refused | BadInput:
+def read_pasted(source: str | bytes) -> Authenticated | Unanswerable | BadInput:
     """The one Usage Request in a pasted text or mail. Reads only; see `keep_refused` for the intake log."""
     try:
         blocks = find_blocks(source)
@@ -71,18 +71,18 @@ def _one_request(blocks: list[FoundBlock | DamagedBlock]) -> FoundBlock | BadInp
     )
 
 
-def authenticate(found: FoundBlock, received: str) -> Authenticated | Refused | BadInput:
+def authenticate(found: FoundBlock, received: str) -> Authenticated | Unanswerable | BadInput:
     """Checks signature and license proof of one found block; `received` is the text it was found in."""
     try:
         request = read_request(found.data)
     except ProtocolError as error:
-        return Refused(error.code, str(error), dict(error.detail))
+        return Unanswerable(error.code, str(error), dict(error.detail))
     digest = key_digest(request.lookup_id)
     license = License.objects.filter(key_digest=digest).first()
     if license is None:
         return _unknown_key(digest)
     if not proof_holds(request, license_key(license).proof_key):
-        return Refused(
+        return Unanswerable(
             "license-proof-wrong",
             "The Usage Request names a License Key but does not prove that its sender has it. It was altered, or made "
             "by another program. Ask the customer for a new one from Chariot.",
@@ -91,7 +91,7 @@ def authenticate(found: FoundBlock, received: str) -> Authenticated | Refused | 
     return Authenticated(request, found.data, found.text, received, found.repaired, license.pk, license.license_id)
 
 
-def contradiction(read: Authenticated, license: License) -> Refused | None:
+def contradiction(read: Authenticated, license: License) -> Unanswerable | None:
     """What speaks against the request once its license is locked: the License Key may have been replaced since it was
     read, and its number may be that of another request, which must not be taken for this one.
     """
@@ -101,7 +101,7 @@ def contradiction(read: Authenticated, license: License) -> Refused | None:
     stored = StoredRequest.objects.filter(request_id=read.request.request_id.hex()).first()
     if stored is None or (stored.license_id == license.pk and bytes(stored.payload) == read.payload):
         return None
-    return Refused(
+    return Unanswerable(
         "request-id-repeated",
         "Another Usage Request with the same number was received before, and its content was different. Ask the "
         "customer to make a new Usage Request on that Chariot.",
@@ -109,16 +109,16 @@ def contradiction(read: Authenticated, license: License) -> Refused | None:
     )
 
 
-def _unknown_key(digest: str) -> Refused:
+def _unknown_key(digest: str) -> Unanswerable:
     retired = RetiredKey.objects.filter(key_digest=digest).select_related("license").first()
     if retired is not None:
-        return Refused(
+        return Unanswerable(
             "license-key-replaced",
             f"The License Key behind this request was replaced on {retired.retired_at:%Y-%m-%d} "
             f"({retired.license.license_id}). The customer needs the new key and a new Usage Request.",
             {"license_id": retired.license.license_id},
         )
-    return Refused(
+    return Unanswerable(
         "license-key-unknown",
         "No license has the License Key this request was made with. Ask the customer to check the key in their "
         "purchase email and to make a new Usage Request.",
@@ -126,23 +126,37 @@ def _unknown_key(digest: str) -> Refused:
 
 
 LICENSE_KEY = re.compile(r"\bK[0-9A-Z]{5}(?:[^0-9A-Z]{1,3}[0-9A-Z]{6}){6}\b", re.IGNORECASE)
+DEACTIVATION_CODE = re.compile(r"\b[0-9A-Z]{4}(?:[^0-9A-Z\n]{1,3}[0-9A-Z]{4}){6}\b", re.IGNORECASE)
 
 
-def without_keys(text: str) -> str:
-    """The text with License Keys blacked out: customers paste theirs, and what is kept can never be taken back."""
+def without_secrets(text: str) -> str:
+    """The text with License Keys and deactivation codes blacked out: customers paste theirs, and what is kept can never
+    be taken back. A code frees a seat, so it must not lie about until somebody uses it.
+    """
     masked = LICENSE_KEY.sub("[License Key]", text)
-    if find_codes(masked).license_keys:
+    masked = DEACTIVATION_CODE.sub(_code_masked, masked)
+    left = find_codes(masked)
+    if any(problem.code == "codes-not-all-read" for problem in left.problems):
+        return "[This text is too long to be searched for secrets and is not kept.]"
+    if left.license_keys:
         return "[This text holds a License Key and is not kept.]"
+    if left.deactivation_codes:
+        return "[This text holds a deactivation code and is not kept.]"
     return masked
+
+
+def _code_masked(match: re.Match[str]) -> str:
+    """Seven words of four letters are prose; with a digit among them they may be a code, a mistyped one included."""
+    return "[deactivation code]" if any(letter.isdigit() for letter in match[0]) else match[0]
 
 
 def kept_text(source: str | bytes) -> str:
     """What was submitted, as it is kept: no License Key in it, and nothing that a text column cannot hold."""
     text = source if isinstance(source, str) else source.decode("utf-8", "replace")
-    return without_keys(text).replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+    return without_secrets(text).replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
 
 
-def keep_refused(*, source: str | bytes, problem: Refused | BadInput, actor: Actor) -> None:
+def keep_refused(*, source: str | bytes, problem: Unanswerable | BadInput, actor: Actor) -> None:
     """Keeps what was submitted and could not be authenticated, so that nothing a customer sent is lost."""
     license_id = problem.detail.get("license_id")
     IntakeEntry.objects.create(

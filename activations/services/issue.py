@@ -10,13 +10,14 @@ from django.utils import timezone
 from activations.domain.decisions import Chosen, Decision, decide, decision_digest
 from activations.domain.words import Ability, Action, Actor, Choice, Outcome, RequestState
 from activations.models import Instance, License, UsageLicense
-from activations.services import answering
+from activations.services import answering, replies
 from activations.services.booking import Book, lock_license
 from activations.services.case import Case
+from activations.services.claims import why_unfit
 from activations.services.gathering import gather
 from activations.services.intake import Authenticated, contradiction, keep_refused, read_pasted
 from activations.services.recording import record_end, record_request
-from activations.services.results import BadInput, Refused, bad_reason, lacking
+from activations.services.results import BadInput, Refused, Unanswerable, bad_reason, lacking
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Submission:
     activation_id: str | None = None
     usage_license_id: str | None = None
     usage_license: str | None = None  # the text block
+    reply: str | None = None  # to the customer, if one was asked for; it is kept with the booking
 
 
 def submit_usage_request(
@@ -44,12 +46,14 @@ def submit_usage_request(
     chosen: Chosen = Chosen(),
     expect: str | None = None,
     reason: str = "",
+    reply: bool = False,
 ) -> Submission | Refused | BadInput:
     """Reads a pasted Usage Request, decides, and unless it is a dry run books what was decided.
 
     `expect` is the digest of a dry run: if the decision or its facts are no longer the ones shown then, nothing is
     booked and the submission is `stale`. A refusal by the decision table is a Submission; Refused and BadInput are
-    for what never reaches the table. `origin` says where it was booked from ("command", "desk").
+    for what never reaches the table. `origin` says where it was booked from ("command", "desk"). With `reply`, the
+    reply to the customer is written and kept with the booking, by those who hand it out.
     """
     refused = lacking(actor, [Ability.ISSUE])
     if refused:
@@ -59,15 +63,17 @@ def submit_usage_request(
         if not dry_run:
             keep_refused(source=source, problem=read, actor=actor)
         return read
-    order = _Order(actor, origin, dry_run, chosen, expect, reason)
+    order = _Order(actor, origin, dry_run, chosen, expect, reason, reply)
     with transaction.atomic():
         license = lock_license(read.license_pk)
         problem = contradiction(read, license)
-        if problem is None:
-            return _under_lock(license, read, order)
-    if not dry_run:
-        keep_refused(source=source, problem=problem, actor=actor)
-    return problem
+        result = problem or _under_lock(license, read, order)
+        if not (isinstance(result, Submission) and result.booked):
+            # The Instance row was made to be locked; what books nothing leaves nothing.
+            transaction.set_rollback(True)
+    if not dry_run and isinstance(result, Unanswerable):
+        keep_refused(source=source, problem=result, actor=actor)
+    return result
 
 
 @dataclass(frozen=True)
@@ -80,6 +86,7 @@ class _Order:
     chosen: Chosen
     expect: str | None
     reason: str
+    reply: bool
 
 
 def _under_lock(license: License, read: Authenticated, order: _Order) -> Submission | Refused | BadInput:
@@ -95,6 +102,10 @@ def _under_lock(license: License, read: Authenticated, order: _Order) -> Submiss
         booked=False,
         activation_id=decision.activation_id,
     )
+    if decision.outcome is Outcome.ISSUED:
+        unfit = why_unfit(license, read.request, timezone.now())
+        if unfit:
+            return unfit
     if order.dry_run:
         return shown
     # What was shown may be the decision before the choice was made, or after it.
@@ -106,13 +117,16 @@ def _under_lock(license: License, read: Authenticated, order: _Order) -> Submiss
     assert instance is not None  # made above, since this is not a dry run  # noqa: S101
     source = f"{order.origin}:request:{shown.request_id}"
     with Book(chain=license.license_id, actor=order.actor, source=source, reason=order.reason) as book:
-        answer = _book(Case(license, instance, read, decision, book))
+        case = Case(license, instance, read, decision, book)
+        answer = _book(case)
+        letter = replies.keep_answer(case, answer) if order.reply else None
     return replace(
         shown,
         booked=True,
         activation_id=answer.activation.activation_id if answer else decision.activation_id,
         usage_license_id=answer.usage_license_id if answer else None,
         usage_license=answer.text if answer else None,
+        reply=letter,
     )
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
 from chariot_license.protocol.codes import LicenseKey, format_public_id
-from chariot_license.protocol.versions import in_range
 from django.db import transaction
 
 from activations.domain.ledger import Kind
@@ -17,7 +15,6 @@ from activations.domain.words import Ability, Actor, LicenseStatus, RequestState
 from activations.models import (
     Activation,
     Customer,
-    Feature,
     License,
     LicenseTerms,
     Product,
@@ -28,15 +25,17 @@ from activations.models import (
 from activations.models.activations import OCCUPYING
 from activations.services import vault
 from activations.services.booking import Book, lock_license
+from activations.services.license_rules import (
+    all_expired,
+    bad_customer,
+    bad_features,
+    bad_versions,
+    expiry_warnings,
+)
 from activations.services.results import BadInput, Refused, bad_reason, lacking, public_id
 
 DEFAULT_PRODUCT = "chariot-mqtt-server"
 MOST_ALLOWED = 10_000
-VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})*")
-# What lies outside is a slip of the pen; the far end of the calendar has no second after it to expire at.
-EARLIEST_DAY, LATEST_DAY = date(2000, 1, 1), date(2199, 12, 31)
-MOST_NAME = 200
-MOST_VERSION = 40
 _USE = "license-key"
 
 
@@ -50,11 +49,17 @@ class FeatureTerm:
     def as_json(self) -> dict[str, str | None]:
         return {"code": self.code, "expires": self.expires.isoformat() if self.expires else None}
 
+    @classmethod
+    def from_json(cls, stored: dict[str, str | None]) -> FeatureTerm:
+        expires = stored["expires"]
+        return cls(str(stored["code"]), date.fromisoformat(expires) if expires else None)
+
 
 @dataclass(frozen=True)
 class LicenseCreated:
     license_id: str
     license_key: str = field(repr=False)  # the one time it is shown; it is mailed to the customer
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,7 @@ class LicenseChanged:
     status: str
     changes: tuple[str, ...]  # the kinds of ledger entries booked
     license_key: str | None = field(default=None, repr=False)  # the new one, after a transfer
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,13 +95,13 @@ def create_license(
     versions: tuple[str, str] = ("", ""),
 ) -> LicenseCreated | Refused | BadInput:
     """A new license with its License Key, seats and first terms. The key is returned once and stored encrypted."""
-    refused = lacking(actor, [Ability.CREATE_LICENSE])
     problem = (
-        refused
-        or _bad_customer(customer)
+        lacking(actor, [Ability.CREATE_LICENSE])
+        or bad_customer(customer)
         or _bad_allowed(allowed)
-        or _bad_features(product, features)
-        or _bad_versions(versions)
+        or bad_features(product, features)
+        or all_expired(features)
+        or bad_versions(versions)
     )
     if problem:
         return problem
@@ -112,27 +118,27 @@ def create_license(
             key_digest=vault.key_digest(key.lookup_id),
             created_at=book.now,
         )
-        terms = [feature.as_json() for feature in features]
-        LicenseTerms.objects.create(
-            license=license,
-            revision=1,
-            features=terms,
-            version_low=versions[0],
-            version_high=versions[1],
-            created_at=book.now,
-        )
+        terms = _add_terms(license, features, versions, book)
         seats = _add_seats(license, range(1, allowed + 1))
-        data = {
-            "customer": buyer.name,
-            "product": product,
-            "allowed": allowed,
-            "seats": seats,
-            "features": terms,
-            "versions": list(versions),
-            "terms_revision": 1,
-        }
+        data = {"customer": buyer.name, "product": product, "allowed": allowed, "seats": seats, **terms}
         book.add(Kind.LICENSE_CREATED, data)
-    return LicenseCreated(license_id, key.text)
+    return LicenseCreated(license_id, key.text, expiry_warnings(features))
+
+
+def _add_terms(
+    license: License, features: Sequence[FeatureTerm], versions: tuple[str, str], book: Book
+) -> dict[str, object]:
+    """The license's current revision of its terms, stored; what the ledger says of it."""
+    listed = [feature.as_json() for feature in features]
+    LicenseTerms.objects.create(
+        license=license,
+        revision=license.terms_revision,
+        features=listed,
+        version_low=versions[0],
+        version_high=versions[1],
+        created_at=book.now,
+    )
+    return {"features": listed, "versions": list(versions), "terms_revision": license.terms_revision}
 
 
 def change_license(
@@ -162,8 +168,15 @@ def change_license(
             return problem
         with Book(chain=license.license_id, actor=actor, source=source, reason=reason) as book:
             booked = tuple(_apply(license, change, book))
-    key = license_key(License.objects.get(pk=license.pk)).text if change.customer is not None else None
-    return LicenseChanged(license.license_id, license.terms_revision, license.allowed, license.status, booked, key)
+    return LicenseChanged(
+        license.license_id,
+        license.terms_revision,
+        license.allowed,
+        license.status,
+        booked,
+        license_key(License.objects.get(pk=license.pk)).text if change.customer is not None else None,
+        expiry_warnings(change.features or ()),
+    )
 
 
 def _overtaken(license: License, shown: tuple[int, int] | None) -> Refused | None:
@@ -183,11 +196,17 @@ def _problem(license: License, change: LicenseChange) -> Refused | BadInput | No
         return Refused("license-revoked", "A revoked license stays as it is. Create a new one.")
     if change.status is not None and change.status == license.status:
         return Refused("status-unchanged", f"License {license.license_id} is {license.status} already.")
-    bad = _bad_features(license.product.code, change.features) if change.features is not None else None
+    if change.customer is not None and change.customer.strip() == license.customer.name:
+        return Refused(
+            "customer-unchanged",
+            f"License {license.license_id} belongs to {license.customer.name} already; nothing was booked. For another "
+            "License Key, replace the key.",
+        )
+    bad = bad_features(license.product.code, change.features) if change.features is not None else None
     if change.customer is not None:
-        bad = bad or _bad_customer(change.customer)
+        bad = bad or bad_customer(change.customer)
     if change.versions is not None:
-        bad = bad or _bad_versions(change.versions)
+        bad = bad or bad_versions(change.versions)
     if change.allowed is not None:
         bad = bad or _bad_allowed(change.allowed)
         occupied = Activation.objects.filter(license=license, state__in=OCCUPYING).count()
@@ -216,20 +235,12 @@ def _apply(license: License, change: LicenseChange, book: Book) -> list[Kind]:
 def _change_terms(license: License, change: LicenseChange, book: Book) -> Kind:
     before = LicenseTerms.objects.get(license=license, revision=license.terms_revision)
     low, high = change.versions if change.versions is not None else (before.version_low, before.version_high)
-    features = before.features
-    if change.features is not None:
-        features = [feature.as_json() for feature in change.features]
-    license.terms_revision += 1
-    LicenseTerms.objects.create(
-        license=license,
-        revision=license.terms_revision,
-        features=features,
-        version_low=low,
-        version_high=high,
-        created_at=book.now,
+    features = (
+        change.features if change.features is not None else [FeatureTerm.from_json(kept) for kept in before.features]
     )
+    license.terms_revision += 1
+    data = _add_terms(license, features, (low, high), book)
     License.objects.filter(pk=license.pk).update(terms_revision=license.terms_revision)
-    data = {"features": features, "versions": [low, high], "terms_revision": license.terms_revision}
     book.add(Kind.LICENSE_TERMS_CHANGED, data)
     return Kind.LICENSE_TERMS_CHANGED
 
@@ -240,8 +251,8 @@ def _change_allowed(license: License, allowed: int, book: Book) -> Kind:
     seats = list(Seat.objects.filter(license=license).values_list("number", flat=True))
     if allowed >= before:
         License.objects.filter(pk=license.pk).update(allowed=allowed)
-        unused = (number for number in range(1, allowed + len(seats) + 1) if number not in set(seats))
-        seats = sorted([*seats, *_add_seats(license, [next(unused) for _ in range(allowed - before)])])
+        unused = sorted(set(range(1, allowed + len(seats) + 1)) - set(seats))
+        seats = sorted([*seats, *_add_seats(license, unused[: allowed - before])])
     else:
         held = Activation.objects.filter(license=license, seat__isnull=False).values("seat")
         free = Seat.objects.filter(license=license).exclude(pk__in=held).order_by("-number")
@@ -336,50 +347,7 @@ def _named(license_id: str) -> int | BadInput:
     return BadInput("license-unknown", f"There is no license {named}.") if found is None else found
 
 
-def _bad_customer(name: str) -> BadInput | None:
-    if not name.strip():
-        return BadInput("customer-missing", "Say who the customer is.")
-    if len(name.strip()) > MOST_NAME or not name.strip().isprintable():
-        # It stands in every Usage License of the customer, which is as strict (docs/protocol.md).
-        message = f"The name of a customer has at most {MOST_NAME} letters, all of them printable."
-        return BadInput("customer-unfit", message)
-    return None
-
-
-def _bad_versions(versions: tuple[str, str]) -> BadInput | None:
-    for version in filter(None, versions):
-        if len(version) > MOST_VERSION or not VERSION.fullmatch(version):
-            message = f"{version!r} is not a version. Write numbers and dots, for example 2.4 or 2.4.1."
-            return BadInput("version-unreadable", message)
-    low, high = versions
-    if low and high and not in_range(low, "", high):
-        return BadInput("versions-reversed", f"The lowest version {low} is above the highest, {high}.")
-    return None
-
-
 def _bad_allowed(allowed: int) -> BadInput | None:
     if 1 <= allowed <= MOST_ALLOWED:
         return None
     return BadInput("allowed-out-of-range", f"Allowed activations are between 1 and {MOST_ALLOWED}.")
-
-
-def _bad_features(product: str, features: Sequence[FeatureTerm]) -> BadInput | None:
-    known = list(Feature.objects.filter(product__code=product).values_list("code", flat=True))
-    if not known:
-        return BadInput("product-unknown", f"There is no product {product}.")
-    if not features:
-        return BadInput("features-missing", f"Name at least one feature: {', '.join(known)}.")
-    codes = [feature.code for feature in features]
-    unknown = [code for code in codes if code not in known]
-    if unknown:
-        return BadInput("feature-unknown", f"{product} has no feature {unknown[0]}. It has: {', '.join(known)}.")
-    if len(set(codes)) < len(codes):
-        return BadInput("feature-twice", "Each feature can be named once.")
-    lasts = [feature.expires for feature in features if feature.expires is not None]
-    if any(not EARLIEST_DAY <= last <= LATEST_DAY for last in lasts):
-        return BadInput(
-            "feature-date-out-of-range",
-            f"The last day of a feature lies between {EARLIEST_DAY} and {LATEST_DAY}. Leave it out for one that does "
-            "not expire.",
-        )
-    return None

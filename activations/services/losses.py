@@ -6,14 +6,16 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from chariot_license.protocol.codes import format_public_id
 from django.db import transaction
 
 from activations.domain.ledger import Kind
+from activations.domain.restoring import Quota
 from activations.domain.words import Ability, ActivationState, Actor, RestorationState, TombstoneKind
 from activations.models import Activation, Restoration
-from activations.services import tombstones
+from activations.services import quota, replies, tombstones
 from activations.services.booking import Book, lock_license
 from activations.services.results import BadInput, Refused, bad_reason, lacking, public_id
 
@@ -86,47 +88,90 @@ def request_restoration(
 
 
 def approve_restoration(
-    *, restoration_id: str, actor: Actor, source: str, reason: str
+    *, restoration_id: str, actor: Actor, source: str, reason: str, override: bool = False
 ) -> RestorationCase | Refused | BadInput:
-    """Gives the seat back. By another person than who requested it; the host gets a tombstone."""
-    return _decide(restoration_id, actor, source, reason, RestorationState.APPROVED)
+    """Gives the seat back. By another person than who requested it; the host gets a tombstone.
+
+    A customer whose yearly quota is reached gets no more unless `override` says so; that is booked with the approval.
+    """
+    with _open_case(restoration_id, actor, source, reason, counted=True) as found:
+        if isinstance(found, Refused | BadInput):
+            return found
+        used = quota.quota_of(found.activation.license.customer_id, found.book.now)
+        if used.reached and not override:
+            return _quota_reached(found.activation, used)
+        above = {"above_quota": {"count": used.count, "quota": used.allowed}} if used.reached else {}
+        found.decide(RestorationState.APPROVED, Kind.RESTORATION_APPROVED, above)
+        _restore(found.activation, found.case, found.book)
+        return _case(found.case, found.activation, RestorationState.APPROVED)
 
 
 def deny_restoration(
     *, restoration_id: str, actor: Actor, source: str, reason: str
 ) -> RestorationCase | Refused | BadInput:
     """The activation stays lost and keeps its seat. By another person than who requested it."""
-    return _decide(restoration_id, actor, source, reason, RestorationState.DENIED)
+    with _open_case(restoration_id, actor, source, reason) as found:
+        if isinstance(found, Refused | BadInput):
+            return found
+        found.decide(RestorationState.DENIED, Kind.RESTORATION_DENIED, {})
+        return _case(found.case, found.activation, RestorationState.DENIED)
 
 
-def _decide(
-    restoration_id: str, actor: Actor, source: str, reason: str, verdict: RestorationState
-) -> RestorationCase | Refused | BadInput:
+@dataclass(frozen=True)
+class _OpenCase:
+    """A case that this actor may decide, under its license's lock, and the book to write in."""
+
+    case: Restoration
+    activation: Activation
+    book: Book
+
+    def decide(self, verdict: RestorationState, kind: Kind, more: dict[str, Any]) -> None:
+        Restoration.objects.filter(pk=self.case.pk).update(
+            state=verdict,
+            decided_by=self.book.actor.name,
+            decided_at=self.book.now,
+            decision_reason=self.book.reason,
+            above_quota=bool(more),
+        )
+        names = {"restoration_id": self.case.restoration_id, "activation_id": self.activation.activation_id}
+        self.book.add(kind, {**names, **more})
+        replies.keep_verdict(self.case, verdict, self.book)
+
+
+@contextmanager
+def _open_case(
+    restoration_id: str, actor: Actor, source: str, reason: str, *, counted: bool = False
+) -> Iterator[_OpenCase | Refused | BadInput]:
+    """The case, or why this actor cannot decide it. `counted`: against the quota, so the customer is locked too."""
     problem = lacking(actor, [Ability.DECIDE_RESTORATION]) or bad_reason(reason)
     if problem:
-        return problem
+        yield problem
+        return
     named = public_id("RES", restoration_id)
     if isinstance(named, BadInput):
-        return named
+        yield named
+        return
     cases = Restoration.objects.filter(restoration_id=named)
     activation_id = cases.values_list("activation__activation_id", flat=True).first()
     if activation_id is None:
-        return BadInput("restoration-unknown", f"There is no restoration case {named}.")
-    with _locked(activation_id, actor, source, reason) as (activation, book):
+        yield BadInput("restoration-unknown", f"There is no restoration case {named}.")
+        return
+    with _locked(activation_id, actor, source, reason, customer_too=counted) as (activation, book):
         case = cases.get()
         refused = _not_decidable(case, activation, actor)
         if refused or activation is None:
-            return refused or _unknown_activation(activation_id)
-        Restoration.objects.filter(pk=case.pk).update(
-            state=verdict, decided_by=actor.name, decided_at=book.now, decision_reason=reason
-        )
-        data = {"restoration_id": named, "activation_id": activation_id}
-        if verdict is RestorationState.DENIED:
-            book.add(Kind.RESTORATION_DENIED, data)
+            yield refused or _unknown_activation(activation_id)
         else:
-            book.add(Kind.RESTORATION_APPROVED, data)
-            _restore(activation, case, book)
-        return _case(case, activation, verdict)
+            yield _OpenCase(case, activation, book)
+
+
+def _quota_reached(activation: Activation, used: Quota) -> Refused:
+    return Refused(
+        "quota-reached",
+        f"{activation.license.customer.name} has {used.words}. To approve this one all the same, say that it goes "
+        "above the quota, and in the reason why.",
+        {"count": used.count, "quota": used.allowed},
+    )
 
 
 def _not_decidable(case: Restoration, activation: Activation | None, actor: Actor) -> Refused | None:
@@ -147,18 +192,25 @@ def _restore(activation: Activation, case: Restoration, book: Book) -> None:
 
 
 @contextmanager
-def _locked(activation_id: str, actor: Actor, source: str, reason: str) -> Iterator[tuple[Activation | None, Book]]:
+def _locked(
+    activation_id: str, actor: Actor, source: str, reason: str, *, customer_too: bool = False
+) -> Iterator[tuple[Activation | None, Book]]:
     """The activation read under its license's lock, and the book to write in; one transaction."""
     license_pk = Activation.objects.filter(activation_id=activation_id).values_list("license_id", flat=True).first()
     with transaction.atomic():
-        chain = "" if license_pk is None else lock_license(license_pk).license_id
+        chain = ""
+        if license_pk is not None:
+            license = lock_license(license_pk)
+            chain = license.license_id
+            if customer_too:
+                quota.lock_customer(license.customer_id)
         book = Book(chain=chain, actor=actor, source=source, reason=reason)
         if license_pk is None:
             yield None, book
             return
         with book:
             yield (
-                Activation.objects.select_related("license", "instance").get(activation_id=activation_id),
+                Activation.objects.select_related("license__customer", "instance").get(activation_id=activation_id),
                 book,
             )
 

@@ -81,16 +81,30 @@ def _store(case: Case) -> UsageRequest:
         },
         reason="",
     )
+    if ahead:
+        _end_superseded(request, book)
     return request
 
 
-def record_end(request: UsageRequest, state: RequestState, code: str, book: Book) -> None:
-    """Books that a request was refused, declined or waits for a person; nothing when it says so already."""
+def _end_superseded(newer: UsageRequest, book: Book) -> None:
+    """A new Usage Request invalidates the ones before it (Design 1): none of them waits for a person any more."""
+    waiting = UsageRequest.objects.filter(
+        license=newer.license, instance=newer.instance, epoch=newer.epoch, state=RequestState.PENDING
+    )
+    for request in waiting.exclude(pk=newer.pk).order_by("id"):
+        record_end(request, RequestState.REFUSED, "superseded", book, reason="")
+
+
+def record_end(request: UsageRequest, state: RequestState, code: str, book: Book, *, reason: str | None = None) -> None:
+    """Books that a request was refused, declined or waits for a person; nothing when it says so already.
+
+    `reason`: in place of the book's, which speaks of the request that is being answered.
+    """
     if request.state in _FINAL or (request.state == state and request.code == code):
         return
     refusal = book.reason if state is RequestState.DECLINED else ""
     UsageRequest.objects.filter(pk=request.pk).update(state=state, code=code, refusal=refusal)
-    book.add(_END_KINDS[state], {"request_id": request.request_id, "code": code})
+    book.add(_END_KINDS[state], {"request_id": request.request_id, "code": code}, reason=reason)
 
 
 def _host_time(seconds: int) -> datetime:

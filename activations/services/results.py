@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -18,6 +19,11 @@ class Refused:
     code: str
     message: str
     detail: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Unanswerable(Refused):
+    """What a customer sent and nobody can answer as things stand: refused, and kept in the intake log."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +53,35 @@ def public_id(prefix: str, text: str) -> str | BadInput:
         return BadInput(error.code, str(error), dict(error.detail))
 
 
+def bad_letters(text: str, what: str, code: str, *, lines: bool = False) -> BadInput | None:
+    """A character that nobody sees and that can make a text read otherwise than it is: marks that turn the direction
+    of writing, other invisible format characters, separators, control characters. `lines` allows line breaks and tabs.
+    """
+    for letter in text:
+        if unicodedata.category(letter) in _UNSEEN and not (lines and letter in "\n\r\t"):
+            name = unicodedata.name(letter, "a control character")
+            return BadInput(
+                code,
+                f"{what} holds a character that cannot be seen: U+{ord(letter):04X} ({name}). Type the text again "
+                "instead of pasting it.",
+            )
+    return None
+
+
 def bad_reason(reason: str, *, due: bool = True) -> BadInput | None:
-    """What is wrong with a reason: it is missing where one is due, or it would put a License Key into the ledger."""
+    """What is wrong with a reason: it is missing where one is due, it would put a License Key into the ledger, or it
+    would be shown otherwise than it is written.
+    """
     if due and not reason.strip():
         return BadInput("reason-missing", "Say why, in a sentence: the reason goes into the ledger.")
+    if len(reason) > LONGEST_REASON:
+        return BadInput(
+            "reason-too-long",
+            f"The reason has {len(reason)} letters; the ledger takes {LONGEST_REASON}. Say it in a few sentences.",
+        )
+    unseen = bad_letters(reason, "The reason", "reason-unfit", lines=True)
+    if unseen:
+        return unseen
     if find_codes(reason).license_keys:
         return BadInput(
             "reason-holds-key",
@@ -59,11 +90,15 @@ def bad_reason(reason: str, *, due: bool = True) -> BadInput | None:
     return None
 
 
+LONGEST_REASON = 2000
+_UNSEEN = ("Cc", "Cf", "Zl", "Zp")
 _ROLE_HINT = {
     Ability.DECIDE_AS_LEAD: "a support lead",
     Ability.DECIDE_RESTORATION: "a support lead",
     Ability.CREATE_LICENSE: "a license manager",
     Ability.CHANGE_LICENSE: "a license manager",
+    Ability.SHOW_LICENSE_KEY: "a license manager",
+    Ability.EDIT_REPLIES: "a license manager",
     Ability.MANAGE_KEYS: "an administrator",
     Ability.MANAGE_STAFF: "an administrator",
     Ability.CHECKPOINT_LEDGER: "an administrator",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,7 +18,7 @@ from chariot_license.protocol.certificates import Purpose, issue_certificate, ma
 from chariot_license.protocol.license import UsageLicense, sign_license
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.db import transaction
 
 from activations.domain.checkpoint import Checkpoint, key_hash, note_text
@@ -26,7 +27,7 @@ from activations.domain.words import Ability, Actor
 from activations.models import KeyPurpose, SigningKey
 from activations.services import vault
 from activations.services.booking import Book, portal_book
-from activations.services.results import BadInput, Refused, lacking
+from activations.services.results import BadInput, Refused, bad_letters, bad_reason, lacking
 
 ROOT_DAYS = 20 * 365
 SIGNING_DAYS = 3 * 365
@@ -47,6 +48,14 @@ class KeyMade:
     name: str
     serial: str
     certificate_pem: str
+
+
+@dataclass(frozen=True)
+class RootRetired:
+    """A root that certifies nothing any more; `to_rotate` names the current keys whose certificates are its own."""
+
+    serial: str
+    to_rotate: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -78,6 +87,16 @@ def signer(purpose: KeyPurpose, at: datetime) -> Signer:
 
     Raises NoSigningKey, or VaultError when the key does not open.
     """
+    row = _current(purpose, at)
+    return Signer(row.serial, bytes(row.certificate), _open(row))
+
+
+def current_certificate(purpose: KeyPurpose, at: datetime) -> bytes:
+    """The certificate (DER) of the key that `signer` would open; the key stays closed. Raises NoSigningKey."""
+    return bytes(_current(purpose, at).certificate)
+
+
+def _current(purpose: KeyPurpose, at: datetime) -> SigningKey:
     row = SigningKey.objects.filter(purpose=purpose, current=True).order_by("-id").first()
     if row is None or row.private_encrypted is None:
         raise NoSigningKey(
@@ -92,7 +111,7 @@ def signer(purpose: KeyPurpose, at: datetime) -> Signer:
             f"to {certificate.not_valid_after_utc:%Y-%m-%d}. Check the clock of this machine, or run "
             f"`manage.py signing_key rotate --purpose {purpose.value}`."
         )
-    return Signer(row.serial, bytes(row.certificate), _open(row))
+    return row
 
 
 def create_root(*, name: str, actor: Actor, source: str) -> KeyMade | Refused | BadInput:
@@ -105,12 +124,12 @@ def create_root(*, name: str, actor: Actor, source: str) -> KeyMade | Refused | 
         return bad
     # The portal chain's lock, which the book takes, keeps the count of roots true.
     with transaction.atomic(), portal_book(actor=actor, source=source) as book:
-        names = list(SigningKey.objects.filter(purpose=KeyPurpose.ROOT, current=True).values_list("name", flat=True))
-        if len(names) >= 2:
+        roots = list(SigningKey.objects.filter(purpose=KeyPurpose.ROOT))
+        if sum(root.current for root in roots) >= 2:
             return Refused(
                 "roots-complete", "There are two roots already, one of them the spare; a client pins no more."
             )
-        if name in names:
+        if name in [root.name for root in roots]:  # retired ones too: certificates name their issuer
             return BadInput("name-taken", f"There is a root named {name!r}. Give the spare another name.")
         private = Ed25519PrivateKey.generate()
         serial = _serial()
@@ -127,6 +146,35 @@ def issue_key(*, purpose: KeyPurpose, name: str, actor: Actor, source: str) -> K
 def rotate_key(*, purpose: KeyPurpose, name: str, actor: Actor, source: str) -> KeyMade | Refused | BadInput:
     """A new signing key in place of the current one. What the earlier one signed stays valid."""
     return _new_key(purpose, name, actor, source, replaces=True)
+
+
+def retire_root(*, serial: str, actor: Actor, source: str, reason: str) -> RootRetired | Refused | BadInput:
+    """A root that certifies no more keys and is no longer offered to clients. Keys it certified sign until rotated.
+
+    Refused for the only root whose key is here: no signing key could be made or rotated after it.
+    """
+    problem = lacking(actor, [Ability.MANAGE_KEYS]) or bad_reason(reason)
+    if problem:
+        return problem
+    with transaction.atomic(), portal_book(actor=actor, source=source, reason=reason) as book:
+        root = SigningKey.objects.filter(purpose=KeyPurpose.ROOT, serial=serial.strip().lower()).first()
+        if root is None:
+            return BadInput("root-unknown", f"There is no root {serial}. `manage.py signing_key list` shows them.")
+        if not root.current:
+            return Refused("root-retired", f"{root.name} ({root.serial}) is retired already.")
+        others = SigningKey.objects.filter(purpose=KeyPurpose.ROOT, current=True, private_encrypted__isnull=False)
+        if not others.exclude(pk=root.pk).exists():
+            return Refused("root-last", f"{root.name} is the only root. Make the next one with create-root first.")
+        SigningKey.objects.filter(pk=root.pk).update(current=False, retired_at=book.now)
+        book.add(Kind.SIGNING_KEY_RETIRED, {"purpose": KeyPurpose.ROOT.value, "serial": root.serial})
+    return RootRetired(root.serial, tuple(_certified_by(root)))
+
+
+def _certified_by(root: SigningKey) -> Iterator[str]:
+    subject = x509.load_der_x509_certificate(bytes(root.certificate)).subject
+    for row in SigningKey.objects.filter(current=True).exclude(purpose=KeyPurpose.ROOT).order_by("id"):
+        if x509.load_der_x509_certificate(bytes(row.certificate)).issuer == subject:
+            yield f"{row.name} ({row.serial})"
 
 
 def _new_key(
@@ -156,6 +204,9 @@ def _new_key(
 def _bad_name(name: str) -> BadInput | None:
     if not name.strip():
         return BadInput("name-missing", "Give the key a name, for example the vendor's.")
+    unseen = bad_letters(name, "The name of the key", "name-unfit")
+    if unseen:
+        return unseen
     if not name.isprintable() or len(name.encode()) > MOST_NAME:
         return BadInput(
             "name-unfit", f"The name of a key has at most {MOST_NAME} plain letters, all of them printable."
@@ -226,13 +277,6 @@ def trusted_roots() -> list[x509.Certificate]:
     """The current roots' certificates, oldest first: what a client of this portal pins."""
     rows = SigningKey.objects.filter(purpose=KeyPurpose.ROOT, current=True).order_by("id")
     return [x509.load_der_x509_certificate(bytes(row.certificate)) for row in rows]
-
-
-def checkpoint_keys() -> list[Ed25519PublicKey]:
-    """The public keys that ever signed checkpoints here, the retired ones included."""
-    rows = SigningKey.objects.filter(purpose=KeyPurpose.CHECKPOINT).order_by("id")
-    found = (x509.load_der_x509_certificate(bytes(row.certificate)).public_key() for row in rows)
-    return [key for key in found if isinstance(key, Ed25519PublicKey)]
 
 
 def _open(row: SigningKey) -> Ed25519PrivateKey:

@@ -56,6 +56,18 @@ def make_world() -> None:
         revealed_at=AT,
         revealed_by="agent",
     )
+    m.ReplyText.objects.create(kind="issued", version=1, body="Hello", written_at=AT, written_by="manager")
+    m.Reply.objects.create(kind="issued", text_version=1, body="Hello", written_at=AT, written_by="agent")
+    m.Evidence.objects.create(
+        restoration=denied,
+        name="flood.jpg",
+        media_type="image/jpeg",
+        content=b"photo",
+        size=5,
+        sha256="photo",
+        added_at=AT,
+        added_by="agent",
+    )
     m.IntakeEntry.objects.create(received_at=AT, received_by="agent", text="hello", code="no-block", message="none")
 
     first, _ = make_chain("LIC-A", AT, LATER)

@@ -67,6 +67,8 @@ UNIQUE_KEYS: list[tuple[str, str, dict[str, str], str]] = [
     ("revealedcode", "commitment = 'c'", {}, "license_id, commitment, activation_id, epoch"),
     ("sighting", "id > 0", {}, "tombstone_id, request_id"),
     ("retiredkey", "key_digest = 'retired'", {}, "key_digest"),
+    ("replytext", "kind = 'issued'", {}, "kind, version"),
+    ("evidence", "sha256 = 'photo'", {}, "restoration_id, sha256"),
     ("license", "license_id = 'LIC-A'", {"key_digest": "'new'"}, "license_id"),
     ("license", "license_id = 'LIC-A'", {"license_id": "'LIC-NEW'"}, "key_digest"),
     ("instance", "thumbprint = 'instance of ACT-GONE'", {}, "thumbprint"),
@@ -238,7 +240,7 @@ FIXED_COLUMNS: list[tuple[str, str, str, dict[str, str]]] = [
     ),
     (
         "restoration",
-        "of restorations only state, decided_by, decided_at, decision_reason may change",
+        "of restorations only state, decided_by, decided_at, decision_reason, above_quota may change",
         "restoration_id = 'RES-OPEN'",
         {
             "id": "id + 1000",

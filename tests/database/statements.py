@@ -19,6 +19,9 @@ INSERT_ONLY = {
     "sighting": "sightings",
     "intakeentry": "entries of the intake log",
     "retiredkey": "replaced License Keys",
+    "reply": "replies",
+    "replytext": "versions of reply texts",
+    "evidence": "evidence",
 }
 KEPT = {
     "ledgerchain": "ledger chains",

@@ -7,193 +7,36 @@ from typing import Any
 
 import pytest
 
-from activations.domain.fold import LicenseState, fold
-from activations.domain.ledger import GENESIS, Entry, Kind
+from activations.domain.fold import fold
+from activations.domain.ledger import Entry, Kind
 from activations.domain.words import ActivationState
-
-LICENSE = "LIC-7K2M"
-FEATURES = [{"code": "mqtt-server", "expires": None}]
-MORE = [*FEATURES, {"code": "mqtt-server-support", "expires": "2027-03-31"}]
-PORTAL_KINDS = {Kind.SIGNING_KEY_CREATED, Kind.SIGNING_KEY_RETIRED, Kind.STAFF_CREATED, Kind.LEDGER_EXPORTED}
-
-CREATED = (
-    Kind.LICENSE_CREATED,
-    {
-        "customer": "Acme Water",
-        "product": "chariot-mqtt-server",
-        "allowed": 2,
-        "seats": [1, 2],
-        "features": FEATURES,
-        "versions": ["", ""],
-        "terms_revision": 1,
-    },
-)
-
-
-def chain(*steps: tuple[Kind, dict[str, Any]]) -> list[Entry]:
-    entries: list[Entry] = []
-    for seq, (kind, data) in enumerate(steps, 1):
-        entries.append(
-            Entry(
-                chain=LICENSE,
-                seq=seq,
-                at=f"2026-03-01T09:30:{seq:02}.000000Z",
-                actor="agent",
-                kind=kind.value,
-                reason="",
-                source="desk",
-                data=data,
-                prev=entries[-1].hash if entries else GENESIS,
-            )
-        )
-    return entries
-
-
-def holder(host: str, secret: str, container: str = "") -> dict[str, Any]:
-    return {
-        "instance": f"{host}-chariot",
-        "fingerprint": {"machine_id": [f"{host}-id"]},
-        "commitment": secret,
-        "hostname": host,
-        "container": container,
-    }
-
-
-def received(number: int, host: str, counter: int, epoch: int = 1) -> tuple[Kind, dict[str, Any]]:
-    return Kind.REQUEST_RECEIVED, {
-        "request_id": f"R{number}",
-        "instance": f"{host}-chariot",
-        "counter": counter,
-        "epoch": epoch,
-        "sha256": f"hash of R{number}",
-        "hostname": host,
-    }
-
-
-def answered(number: int, activation: str, revision: int, supersedes: str, code: str) -> tuple[Kind, dict[str, Any]]:
-    return Kind.USAGE_LICENSE_ISSUED, {
-        "usage_license_id": f"U{number}",
-        "activation_id": activation,
-        "request_id": f"R{number}",
-        "terms_revision": revision,
-        "supersedes": supersedes,
-        "sha256": f"hash of U{number}",
-        "signing_serial": "5a",
-        "code": code,
-    }
-
-
-def held(kind: Kind, activation: str, who: dict[str, Any], **more: Any) -> tuple[Kind, dict[str, Any]]:
-    return kind, {"activation_id": activation, **who, **more}
-
-
-def ended(kind: Kind, activation: str, **more: Any) -> tuple[Kind, dict[str, Any]]:
-    return kind, {"activation_id": activation, **more}
-
-
-def request_row(host: str, counter: int, number: int, state: str, code: str) -> dict[str, Any]:
-    return {
-        "instance": f"{host}-chariot",
-        "counter": counter,
-        "epoch": 1,
-        "sha256": f"hash of R{number}",
-        "state": state,
-        "code": code,
-    }
-
-
-def usage_license_row(number: int, activation: str, revision: int, supersedes: str) -> dict[str, Any]:
-    return {
-        "activation_id": activation,
-        "request_id": f"R{number}",
-        "terms_revision": revision,
-        "supersedes": supersedes,
-        "sha256": f"hash of U{number}",
-    }
-
-
-STONE = {
-    "tombstone_id": "T1",
-    "kind": "restored",
-    "activation_id": "A2",
-    "restoration_id": "C2",
-    "instance": "mill-chariot",
-    "fingerprint": {"machine_id": ["mill-id"]},
-    "commitment": "s2",
-}
-
-# One license: bought, activated on two hosts, updated, a host destroyed, restored, and used on a third.
-STORY = [
+from tests.domain.ledger_story import (
     CREATED,
-    received(1, "pump", 1),
-    held(Kind.ACTIVATION_CREATED, "A1", holder("pump", "s1"), seat=1, request_id="R1"),
-    answered(1, "A1", 1, "", "activated"),
-    (Kind.USAGE_LICENSE_RESENT, {"usage_license_id": "U1", "request_id": "R1"}),
-    received(2, "mill", 1),
-    held(Kind.ACTIVATION_CREATED, "A2", holder("mill", "s2", "docker"), seat=2, request_id="R2"),
-    answered(2, "A2", 1, "", "activated"),
-    (Kind.LICENSE_TERMS_CHANGED, {"features": MORE, "versions": ["2.0", ""], "terms_revision": 2}),
-    received(3, "pump", 2),
-    held(Kind.ACTIVATION_UPDATED, "A1", holder("pump", "s1"), request_id="R3"),
-    answered(3, "A1", 2, "U1", "updated"),
-    ended(Kind.ACTIVATION_LOST, "A2"),
-    received(4, "weir", 1),
-    (Kind.REQUEST_REFUSED, {"request_id": "R4", "code": "no-seat"}),
-    (Kind.RESTORATION_REQUESTED, {"restoration_id": "C1", "activation_id": "A2"}),
-    (Kind.RESTORATION_DENIED, {"restoration_id": "C1", "activation_id": "A2"}),
-    (Kind.RESTORATION_REQUESTED, {"restoration_id": "C2", "activation_id": "A2"}),
-    (Kind.RESTORATION_APPROVED, {"restoration_id": "C2", "activation_id": "A2"}),
-    ended(Kind.ACTIVATION_RESTORED, "A2", restoration_id="C2"),
-    (Kind.TOMBSTONE_PLACED, STONE),
-    held(Kind.ACTIVATION_CREATED, "A3", holder("weir", "s3"), seat=2, request_id="R4"),
-    answered(4, "A3", 2, "", "activated"),
-    received(5, "mill", 2),
-    (Kind.TOMBSTONE_SIGHTED, {"tombstone_id": "T1", "request_id": "R5"}),
-    (Kind.REQUEST_PENDING, {"request_id": "R5", "code": "tombstone-seen"}),
-]
-
-STATE = LicenseState(
-    license={
-        "customer": "Acme Water",
-        "product": "chariot-mqtt-server",
-        "allowed": 2,
-        "features": MORE,
-        "versions": ["2.0", ""],
-        "terms_revision": 2,
-        "status": "active",
-        "key_serial": 1,
-    },
-    seats=[1, 2],
-    activations={
-        "A1": {**holder("pump", "s1"), "seat": 1, "state": "active", "usage_license_id": "U3"},
-        "A2": {**holder("mill", "s2", "docker"), "seat": None, "state": "restored", "usage_license_id": "U2"},
-        "A3": {**holder("weir", "s3"), "seat": 2, "state": "active", "usage_license_id": "U4"},
-    },
-    requests={
-        "R1": request_row("pump", 1, 1, "answered", "activated"),
-        "R2": request_row("mill", 1, 2, "answered", "activated"),
-        "R3": request_row("pump", 2, 3, "answered", "updated"),
-        "R4": request_row("weir", 1, 4, "answered", "activated"),
-        "R5": request_row("mill", 2, 5, "pending", "tombstone-seen"),
-    },
-    usage_licenses={
-        "U1": usage_license_row(1, "A1", 1, ""),
-        "U2": usage_license_row(2, "A2", 1, ""),
-        "U3": usage_license_row(3, "A1", 2, "U1"),
-        "U4": usage_license_row(4, "A3", 2, ""),
-    },
-    restorations={
-        "C1": {"activation_id": "A2", "state": "denied"},
-        "C2": {"activation_id": "A2", "state": "approved"},
-    },
-    tombstones={
-        "T1": {
-            **{name: value for name, value in STONE.items() if name != "tombstone_id"},
-            "settled": False,
-            "sightings": ["R5"],
-        }
-    },
+    FEATURES,
+    MORE,
+    STATE,
+    STONE,
+    STORY,
+    answered,
+    at,
+    chain,
+    ended,
+    held,
+    holder,
+    received,
 )
+
+PORTAL_KINDS = {
+    Kind.SIGNING_KEY_CREATED,
+    Kind.SIGNING_KEY_RETIRED,
+    Kind.STAFF_CREATED,
+    Kind.STAFF_DISABLED,
+    Kind.STAFF_ENABLED,
+    Kind.LEDGER_EXPORTED,
+    Kind.LIST_EXPORTED,
+    Kind.LIST_IMPORTED,
+    Kind.REPLY_TEXT_CHANGED,
+}
 
 
 def test_a_story_gives_the_exact_state() -> None:
@@ -218,7 +61,12 @@ def test_folding_leaves_the_entries_as_they_are() -> None:
     assert fold(entries).seats == [1, 2]
 
 
-BASE = [CREATED, received(1, "pump", 1), held(Kind.ACTIVATION_CREATED, "A1", holder("pump", "s1"), seat=1)]
+BASE = [
+    CREATED,
+    received(1, "pump", 1),
+    received(2, "pump", 2),
+    held(Kind.ACTIVATION_CREATED, "A1", holder("pump", "s1"), seat=1, request_id="R1"),
+]
 LOST = [*BASE, ended(Kind.ACTIVATION_LOST, "A1"), (Kind.TOMBSTONE_PLACED, STONE)]
 CASE = [*LOST, (Kind.RESTORATION_REQUESTED, {"restoration_id": "C1", "activation_id": "A1"})]
 
@@ -230,6 +78,13 @@ CASE = [*LOST, (Kind.RESTORATION_REQUESTED, {"restoration_id": "C1", "activation
         ([*BASE, (Kind.LICENSE_SUSPENDED, {})], (Kind.LICENSE_REINSTATED, {}), "license", "status", "active"),
         (BASE, (Kind.LICENSE_REVOKED, {}), "license", "status", "revoked"),
         (BASE, (Kind.LICENSE_KEY_REPLACED, {"key_serial": 2}), "license", "key_serial", 2),
+        (
+            BASE,
+            (Kind.LICENSE_TERMS_CHANGED, {"features": MORE, "versions": ["2", ""], "terms_revision": 2}),
+            "license",
+            "terms_revision",
+            2,
+        ),
         (BASE, (Kind.LICENSE_TRANSFERRED, {"customer": "Mill", "before": "x"}), "license", "customer", "Mill"),
         (BASE, (Kind.LICENSE_ALLOWED_CHANGED, {"allowed": 3, "seats": [1, 2, 3]}), "license", "allowed", 3),
         (
@@ -237,35 +92,79 @@ CASE = [*LOST, (Kind.RESTORATION_REQUESTED, {"restoration_id": "C1", "activation
             (Kind.REQUEST_DECLINED, {"request_id": "R1", "code": "c"}),
             "requests",
             "R1",
-            {"state": "declined", "code": "c"},
+            {"state": "declined", "code": "c", "refusal": "reason 5"},
         ),
         (BASE, (Kind.BACKUP_ACCEPTED, {"request_id": "R1", "epoch": 2}), "requests", "R1", {"epoch": 2}),
         (
             BASE,
-            held(Kind.ACTIVATION_REBOUND, "A1", holder("mill", "s2")),
+            held(Kind.ACTIVATION_REBOUND, "A1", holder("mill", "s2"), request_id="R2"),
             "activations",
             "A1",
-            holder("mill", "s2"),
+            {**holder("mill", "s2"), "version": "2.2", "changed_at": at(5)},
         ),
         (
             BASE,
-            held(Kind.ACTIVATION_REINSTALLED, "A1", holder("pump", "s2", "docker")),
+            held(Kind.ACTIVATION_REINSTALLED, "A1", holder("pump", "s2", "docker"), request_id="R2"),
             "activations",
             "A1",
-            holder("pump", "s2", "docker"),
+            {**holder("pump", "s2", "docker"), "version": "2.2", "changed_at": at(5)},
         ),
         (
             LOST,
-            held(Kind.ACTIVATION_FOUND, "A1", holder("mill", "s2")),
+            held(Kind.ACTIVATION_FOUND, "A1", holder("mill", "s2"), request_id="R2"),
             "activations",
             "A1",
-            {**holder("mill", "s2"), "state": "active"},
+            {**holder("mill", "s2"), "state": "active", "version": "2.2", "changed_at": at(7)},
         ),
-        (BASE, ended(Kind.ACTIVATION_LOST, "A1"), "activations", "A1", {"state": "lost"}),
-        (BASE, ended(Kind.ACTIVATION_DEACTIVATED, "A1"), "activations", "A1", {"state": "deactivated", "seat": None}),
-        (LOST, ended(Kind.ACTIVATION_DEACTIVATED, "A1"), "activations", "A1", {"state": "deactivated", "seat": None}),
-        (CASE, (Kind.RESTORATION_CLOSED, {"restoration_id": "C1"}), "restorations", "C1", {"state": "closed"}),
-        (LOST, (Kind.TOMBSTONE_SETTLED, {"tombstone_id": "T1", "how": "code"}), "tombstones", "T1", {"settled": True}),
+        (BASE, ended(Kind.ACTIVATION_LOST, "A1"), "activations", "A1", {"state": "lost", "changed_at": at(5)}),
+        (
+            BASE,
+            ended(Kind.ACTIVATION_DEACTIVATED, "A1"),
+            "activations",
+            "A1",
+            {"state": "deactivated", "seat": None, "changed_at": at(5)},
+        ),
+        (
+            LOST,
+            ended(Kind.ACTIVATION_DEACTIVATED, "A1"),
+            "activations",
+            "A1",
+            {"state": "deactivated", "seat": None, "changed_at": at(7)},
+        ),
+        (
+            CASE,
+            (Kind.RESTORATION_CLOSED, {"restoration_id": "C1", "why": "it turned up"}),
+            "restorations",
+            "C1",
+            {"state": "closed", "decided_by": "agent 8", "decided_at": at(8), "decision_reason": "it turned up"},
+        ),
+        (
+            CASE,
+            (Kind.RESTORATION_APPROVED, {"restoration_id": "C1", "above_quota": {"count": 2, "quota": 2}}),
+            "restorations",
+            "C1",
+            {
+                "state": "approved",
+                "decided_by": "agent 8",
+                "decided_at": at(8),
+                "decision_reason": "reason 8",
+                "above_quota": True,
+            },
+        ),
+        (
+            [*CASE, (Kind.EVIDENCE_ADDED, {"restoration_id": "C1", "sha256": "5a", "name": "old", "size": 1})],
+            (Kind.EVIDENCE_ADDED, {"restoration_id": "C1", "sha256": "5a", "name": "photo.png", "size": 7}),
+            "evidence",
+            "C1 5a",
+            {"name": "photo.png", "size": 7, "added_at": at(9), "added_by": "agent 9"},
+        ),
+        (
+            LOST,
+            (Kind.TOMBSTONE_SETTLED, {"tombstone_id": "T1", "how": "code"}),
+            "tombstones",
+            "T1",
+            {"settled_at": at(7), "settled_by": "agent 7"},
+        ),
     ],
 )
 def test_one_entry_changes_one_thing(
@@ -276,6 +175,10 @@ def test_one_entry_changes_one_thing(
     changed[key] = {**changed[key], **expected} if isinstance(expected, dict) else expected
     if step[0] is Kind.LICENSE_ALLOWED_CHANGED:
         state.seats = [1, 2, 3]
+    if step[0] is Kind.LICENSE_KEY_REPLACED:
+        state.retired_keys = {"1": {"retired_at": at(5)}}
+    if step[0] is Kind.LICENSE_TERMS_CHANGED:
+        state.terms["2"] = {"features": MORE, "versions": ["2", ""], "created_at": at(5)}
     assert fold(chain(*before, step)) == state
     assert fold(chain(*before, step)) != fold(chain(*before))
 
@@ -327,7 +230,7 @@ def test_differences_are_said_in_words() -> None:
     tables.activations["A3"]["hostname"] = "dam"
     del tables.requests["R2"]
     tables.usage_licenses["U9"] = {"activation_id": "A1"}
-    tables.tombstones["T1"]["sightings"] = []
+    tables.tombstones["T1"]["sightings"] = {}
     assert fold(chain(*STORY)).differences(tables) == [
         "license allowed: the ledger says 2, the tables say 3",
         "seats: the ledger says [1, 2], the tables say [1, 2, 3]",
@@ -336,5 +239,41 @@ def test_differences_are_said_in_words() -> None:
         "the tables say {'hostname': 'dam', 'seat': 3}",
         f"requests R2: the ledger says {STATE.requests['R2']}, the tables say nothing",
         "usage licenses U9: the ledger says nothing, the tables say {'activation_id': 'A1'}",
-        "tombstones T1: the ledger says {'sightings': ['R5']}, the tables say {'sightings': []}",
+        "tombstones T1: the ledger says {'sightings': {'R5': '2026-03-01T09:30:25.000000Z'}}, "
+        "the tables say {'sightings': {}}",
     ]
+
+
+def test_what_a_usage_license_had_to_say_is_that_of_its_place_in_the_chain() -> None:
+    """Terms, customer, and the heads of the chain from the first entry of the booking on, as they were then."""
+    entries = chain(*STORY)
+    transferred = (Kind.LICENSE_TRANSFERRED, {"customer": "Beta Mills", "before": "Acme Water"})
+    state = fold(chain(*STORY, transferred))
+
+    assert [(row["versions"], row["features"]) for row in state.granted.values()] == [
+        (["", ""], FEATURES),
+        (["", ""], FEATURES),
+        (["2.0", ""], MORE),
+        (["2.0", ""], MORE),
+    ]
+    assert {row["customer"] for row in state.granted.values()} == {"Acme Water"}
+    assert state.granted["U1"]["ledger_heads"] == [entries[3].prev[:32]]
+
+
+def test_the_head_of_a_booking_is_that_before_any_of_its_entries() -> None:
+    entries = [Entry(**{**vars(entry), "at": at(1), "actor": "agent"}) for entry in chain(*STORY[:4])]
+
+    assert fold(entries).granted["U1"]["ledger_heads"] == [entry.prev[:32] for entry in entries]
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        (Kind.LICENSE_ALLOWED_CHANGED, {"allowed": 3, "seats": None}),
+        (Kind.LICENSE_KEY_REPLACED, {"key_serial": "two"}),
+        (Kind.REQUEST_REFUSED, {"request_id": ["R1"], "code": "c"}),
+    ],
+)
+def test_an_entry_of_other_types_is_refused(step: tuple[Kind, dict[str, Any]]) -> None:
+    with pytest.raises(ValueError, match=r"entry 2 .* does not fit the entries before it: what it says is of another"):
+        fold(chain(CREATED, step))

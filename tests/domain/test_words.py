@@ -33,6 +33,8 @@ def test_who_may_do_what() -> None:
         Ability.DECIDE_AS_LEAD: leads,
         Ability.CREATE_LICENSE: managers,
         Ability.CHANGE_LICENSE: managers,
+        Ability.SHOW_LICENSE_KEY: managers,
+        Ability.EDIT_REPLIES: managers,
         Ability.READ_LEDGER: {"support-lead", "license-manager", "auditor", "administrator"},
         Ability.CHECKPOINT_LEDGER: {"administrator"},
         Ability.MANAGE_KEYS: {"administrator"},

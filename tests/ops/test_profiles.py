@@ -36,6 +36,15 @@ def test_production_starts_when_all_are_given_and_takes_no_test_requests(tmp_pat
     assert done.stdout.split()[2] == "False"
 
 
+def test_production_refuses_to_take_test_requests(tmp_path: Path) -> None:
+    done = manage("check", env=production(tmp_path, ACCEPT_TEST_REQUESTS="true"))
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("manage.py: ACCEPT_TEST_REQUESTS is on, and a production portal refuses requests that ")
+    assert "Unset it" in line
+    assert python(SHOW_SECRETS, production(tmp_path, ACCEPT_TEST_REQUESTS="false")).returncode == 0
+
+
 def test_production_makes_no_secret_of_its_own(tmp_path: Path) -> None:
     manage("check", env=production(tmp_path, KEY_ENCRYPTION_KEY=""))
     assert list(tmp_path.iterdir()) == []

@@ -80,26 +80,6 @@ def test_without_new_entries_the_last_one_is_given_again(license: LicenseCreated
     assert LedgerCheckpoint.objects.count() == 1
 
 
-def test_an_entry_that_committed_late_comes_next_time(license: LicenseCreated) -> None:
-    """Ids are given before the commit, so one below the last leaf may appear afterwards: it is not forgotten."""
-    with pytest.MonkeyPatch.context() as patch:
-        late = LedgerEntry.objects.get(chain=license.license_id)
-        objects = LedgerEntry.objects
-
-        class WithoutTheLate:
-            def filter(self, **conditions: Any) -> Any:
-                return objects.filter(**conditions).exclude(pk=late.pk)
-
-        patch.setattr("activations.services.checkpoints.LedgerEntry.objects", WithoutTheLate())
-        checkpoint()
-    assert not LedgerLeaf.objects.filter(entry=late).exists()
-    make_license(customer="Beta Mills")
-
-    assert checkpoint().new == 2
-    assert LedgerLeaf.objects.get(entry=late).index < LedgerLeaf.objects.get(entry__pk__gt=late.pk).index
-    assert verify_ledger().holds
-
-
 def test_checkpoints_of_a_retired_key_still_verify(license: LicenseCreated) -> None:
     checkpoint()
     rotate_key(purpose=KeyPurpose.CHECKPOINT, name="next", actor=ADMINISTRATOR, source=SOURCE)
@@ -124,3 +104,13 @@ def test_only_an_administrator_makes_checkpoints(license: LicenseCreated, actor:
 
     assert (type(result), getattr(result, "code", None)) == (Refused, "not-allowed")
     assert not LedgerCheckpoint.objects.exists()
+
+
+@pytest.mark.parametrize("origin", ["my ledger", "a+b", "two\nlines"])
+def test_a_ledger_without_a_fit_name_signs_nothing(license: LicenseCreated, settings: Any, origin: str) -> None:
+    settings.LEDGER_ORIGIN = origin
+
+    result = checkpoint_ledger(actor=ADMINISTRATOR)
+
+    assert (type(result), getattr(result, "code", None)) == (Refused, "ledger-origin-unfit")
+    assert not LedgerLeaf.objects.exists()

@@ -264,6 +264,45 @@ def test_a_choice_that_is_not_open_is_refused(license: LicenseCreated) -> None:
 
     assert refused(text, Choice.REBIND, actor=LEAD) == "choice-not-open"
     assert not UsageRequest.objects.exists()
+    assert not Instance.objects.exists()
+
+
+def test_a_host_that_names_one_part_of_itself_waits_for_a_lead(license: LicenseCreated) -> None:
+    """Its Usage License would run on any copy of its state, so that an agent cannot give it away."""
+    facts = host("pump-house", board_uuid=None, macs=(), disk_serial=None, container="docker")
+    pump = Chariot(license.license_key, facts)
+    text = pump.request()
+
+    assert pending(text) == ("host-not-recognisable", [("accept-host", "decide_as_lead"), ("refuse", "decide_as_lead")])
+    assert refused(text, Choice.ACCEPT_HOST) == "not-allowed"
+    assert refused(text, Choice.ACCEPT_HOST, actor=LEAD, reason="") == "reason-missing"
+    accepted = issue(text, Choice.ACCEPT_HOST, actor=LEAD, reason=WHY)
+
+    assert accepted.decision.code == "host-accepted"
+    assert entries(license.license_id, after=1) == [
+        (2, "agent", "request.received", ""),
+        (3, "agent", "request.pending", ""),
+        (4, "lead", "activation.created", WHY),
+        (5, "lead", "usage_license.issued", WHY),
+    ]
+    assert occupied(license.license_id) == 1
+
+
+def test_a_request_that_waits_ends_when_a_newer_one_comes(license: LicenseCreated, pump: Chariot) -> None:
+    pump.facts = host("mill")
+    waiting, newer = pump.request(), pump.request()
+    assert pending(waiting)[0] == "host-changed"
+    before = length(license.license_id)
+
+    assert pending(newer)[0] == "host-changed"
+    first = UsageRequest.objects.get(text=waiting)
+    assert (first.state, first.code) == ("refused", "superseded")
+    assert entries(license.license_id, after=before) == [
+        (before + 1, "agent", "request.received", ""),
+        (before + 2, "agent", "request.refused", ""),
+        (before + 3, "agent", "request.pending", ""),
+    ]
+    assert issue(waiting).decision.code == "superseded"
 
 
 # --- lost and restored ------------------------------------------------------------------------------------

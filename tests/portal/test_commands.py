@@ -106,6 +106,33 @@ def test_create_staff_bad_input() -> None:
     )
 
 
+def test_disable_and_enable_staff() -> None:
+    disable, enable = (
+        ("disable_staff", "agent", "--reason", "left us"),
+        ("enable_staff", "agent", "--reason", "is back"),
+    )
+    as_the_agent = ("mark_lost", "ACT-1", "--reason", "x", "--actor", "agent")
+
+    assert answer(*disable, "--actor", "administrator") == {"outcome": "done", "username": "agent", "active": False}
+    assert entries("portal")[-1][1:] == ("administrator", "staff.disabled", "left us")
+    assert answer(*as_the_agent, exit_code=2)["code"] == "actor-unknown"
+    assert answer(*disable, exit_code=1)["code"] == "account-disabled"
+    assert answer(*enable) == {"outcome": "done", "username": "agent", "active": True}
+    assert entries("portal")[-1][1:] == ("command-line", "staff.enabled", "is back")
+    assert answer(*as_the_agent, exit_code=2)["code"] == "activation-id-length"
+    assert answer(*enable, exit_code=1)["code"] == "account-enabled"
+
+
+def test_disable_staff_refused() -> None:
+    before = length("portal")
+    for actor, code in (("manager", "not-allowed"), ("lead", "not-allowed")):
+        given = ("disable_staff", "agent", "--reason", "x", "--actor", actor)
+        assert answer(*given, exit_code=1)["code"] == code
+    assert answer("disable_staff", "nobody", "--reason", "x", exit_code=2)["code"] == "account-unknown"
+    assert answer("disable_staff", "agent", "--reason", " ", exit_code=2)["code"] == "reason-missing"
+    assert length("portal") == before
+
+
 # --- create_license, change_license -----------------------------------------------------------------------
 
 LICENSE = ("create_license", "--customer", "Acme Water", "--allowed", "3")
@@ -114,7 +141,7 @@ LICENSE = ("create_license", "--customer", "Acme Water", "--allowed", "3")
 def test_create_license() -> None:
     made = answer(*LICENSE, "--feature", "mqtt-server", "mqtt-server-support:2030-12-31", "--actor", "manager")
 
-    assert set(made) == {"outcome", "license_id", "license_key"}
+    assert set(made) == {"outcome", "license_id", "license_key", "warnings"}
     LicenseKey.parse(made["license_key"])
     assert License.objects.get().allowed == 3
     assert LicenseTerms.objects.get().features[1] == {"code": "mqtt-server-support", "expires": "2030-12-31"}
@@ -133,6 +160,11 @@ def test_features_may_be_given_one_by_one() -> None:
         (("--feature", "mqtt-server", "--actor", "nobody"), 2, "actor-unknown"),
         (("--feature", "teleport", "--actor", "manager"), 2, "feature-unknown"),
         (("--feature", "mqtt-server:tomorrow", "--actor", "manager"), 2, "feature-date"),
+        (("--feature", "mqtt-server:20991231", "--actor", "manager"), 2, "feature-date"),
+        (("--feature", "mqtt-server:2099-W01-1", "--actor", "manager"), 2, "feature-date"),
+        (("--feature", "mqtt-server:\uff12099-01-01", "--actor", "manager"), 2, "feature-date"),
+        (("--feature", "mqtt-server:2099-02-30", "--actor", "manager"), 2, "feature-date"),
+        (("--feature", "mqtt-server:2020-01-01", "--actor", "manager"), 2, "features-expired"),
         (("--feature", "mqtt-server", "--lowest-version", "x", "--actor", "manager"), 2, "version-unreadable"),
         (("--feature", "mqtt-server", "--actor", "\udcff"), 2, "argument-unreadable"),
     ],
@@ -158,6 +190,7 @@ def test_change_license(license: LicenseCreated) -> None:
         "allowed": 5,
         "status": "suspended",
         "changes": ["license.terms_changed", "license.allowed_changed", "license.suspended"],
+        "warnings": [],
     }
     assert change(license, "--reinstate")["status"] == "active"
     assert change(license, "--highest-version", "2.9")["changes"] == ["license.terms_changed"]
@@ -172,6 +205,39 @@ def test_change_license_replaces_the_key(license: LicenseCreated) -> None:
 
     assert len({license.license_key, replaced, moved}) == 3
     assert change(license, "--replace-key", "--allowed", "3", exit_code=2)["code"] == "replace-key-alone"
+    assert change(license, "--customer", "Beta Mills", exit_code=1)["code"] == "customer-unchanged"
+
+
+def test_a_last_day_that_is_over_is_said(license: LicenseCreated) -> None:
+    features = ("--feature", "mqtt-server", "mqtt-server-support:2020-01-01")
+
+    [warning] = change(license, *features)["warnings"]
+    code, out, err = run("change_license", license.license_id, *features, "--reason", "x", "--actor", "manager")
+
+    assert warning.startswith("The last day of mqtt-server-support, 2020-01-01, is over already")
+    assert (code, err) == (0, f"Warning: {warning}\n")
+    assert "warnings" not in out
+    [warning] = answer(*LICENSE, *features, "--actor", "manager")["warnings"]
+    assert "2020-01-01" in warning
+
+
+def test_lists_are_lines_for_people(license: LicenseCreated) -> None:
+    code, out, _ = run(
+        "change_license", license.license_id, "--allowed", "5", "--suspend", "--reason", "x", "--actor", "manager"
+    )
+
+    assert code == 0
+    assert out.splitlines() == [
+        f"license_id: {license.license_id}",
+        "terms_revision: 1",
+        "allowed: 5",
+        "status: suspended",
+        "changes:",
+        "  license.allowed_changed",
+        "  license.suspended",
+    ]
+    code, out, _ = run("verify_ledger")
+    assert (code, out.splitlines()[3:]) == (0, ["rebuild_check: no", "problems: none"])
 
 
 def test_change_license_bad_input(license: LicenseCreated) -> None:
@@ -379,9 +445,20 @@ def test_export_ledger_to_standard_output(license: LicenseCreated, capsys: pytes
     ("more", "exit_code", "code"),
     [
         (("--until", "yesterday"), 2, "time-unreadable"),
+        (("--until", "20261231"), 2, "time-unreadable"),
+        (("--until", "2026-W01-1"), 2, "time-unreadable"),
+        (("--until", "2026-11-24T13:00:00"), 2, "time-unreadable"),
+        (("--until", "2026-11-24T25:00:00Z"), 2, "time-unreadable"),
+        (("--until", "9999-12-31T23:59:59-12:00"), 2, "time-out-of-range"),
+        (("--until", "0001-01-01T00:00:00+12:00"), 2, "time-out-of-range"),
+        (("--until", "0001-01-01"), 2, "time-out-of-range"),
         (("--license", "LIC-1"), 2, "license-id-length"),
         (("--actor", "agent"), 1, "not-allowed"),
         (("--out", "/no/such/folder/x"), 2, "file-unwritable"),
+        (("--out", "/dev/null"), 2, "file-unwritable"),
+        (("--out", "/"), 2, "file-unwritable"),
+        (("--out", "/proc/x"), 2, "file-unwritable"),
+        (("--out", "x" * 300), 2, "file-unwritable"),
     ],
 )
 def test_export_ledger_refused(
@@ -390,8 +467,19 @@ def test_export_ledger_refused(
     out = tmp_path / "ledger.jsonl"
     arguments = ("export_ledger", "--format", "jsonl", "--out", str(out), *more)
 
+    before = length("portal")
+
     assert answer(*arguments, exit_code=exit_code)["code"] == code
     assert not list(tmp_path.iterdir())
+    assert length("portal") == before
+
+
+@pytest.mark.parametrize("until", ["2999-01-01", "2999-01-01T00:00:00.5+14:00", "2999-01-01t00:00:00z"])
+def test_export_ledger_until_a_time(license: LicenseCreated, tmp_path: Path, until: str) -> None:
+    out = tmp_path / "ledger.jsonl"
+
+    assert answer("export_ledger", "--format", "jsonl", "--out", str(out), "--until", until)["entries"] > 1
+    assert Path("/dev/null").is_char_device()
 
 
 def test_export_ledger_in_json_needs_a_file(license: LicenseCreated) -> None:
@@ -452,6 +540,36 @@ def test_what_the_trust_root_file_says_is_enough_for_a_chariot(
     roots = x509.load_pem_x509_certificates(out.read_bytes())
 
     assert read_license(read_block(text, Kind.LICENSE).data, roots).license_id == license.license_id
+
+
+def test_a_root_is_not_made_for_a_file_that_nobody_gets(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    for out in (tmp_path, tmp_path / "file" / "root.pem", Path("/dev/full"), Path("/proc/root.pem")):
+        assert answer("signing_key", "create-root", "--out", str(out), exit_code=2)["code"] == "file-unwritable"
+
+    assert answer("signing_key", "list")["keys"] == []
+    assert [kind for _, _, kind, _ in entries("portal")] == ["staff.created"] * len(USERS)
+    assert [file.name for file in tmp_path.iterdir()] == ["file"]
+
+
+def test_retire_root(license: LicenseCreated, tmp_path: Path) -> None:
+    out = tmp_path / "root.pem"
+    first = next(key for key in answer("signing_key", "list")["keys"] if key["purpose"] == "root")["serial"]
+    retire = ("signing_key", "retire-root", first, "--reason", "its card was lost", "--out", str(out))
+    assert answer(*retire, exit_code=1)["code"] == "root-last"
+    spare = answer("signing_key", "create-root", "--out", str(out))
+
+    retired = answer(*retire, "--actor", "administrator")
+
+    assert (retired["serial"], len(retired["warnings"])) == (first, 2)
+    assert out.read_text() == spare["certificate"]
+    assert entries("portal")[-1][1:] == ("administrator", "signing_key.retired", "its card was lost")
+    states = {key["serial"]: key["state"] for key in answer("signing_key", "list")["keys"]}
+    assert (states[first], states[spare["serial"]]) == ("retired", "current")
+    assert answer(*retire, exit_code=1)["code"] == "root-retired"
+    assert answer(*retire, "--actor", "agent", exit_code=1)["code"] == "not-allowed"
+    assert answer(*retire[:2], "00", *retire[3:], exit_code=2)["code"] == "root-unknown"
+    assert out.read_text() == spare["certificate"]
 
 
 def test_signing_key_refused(tmp_path: Path) -> None:

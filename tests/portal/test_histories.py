@@ -261,16 +261,16 @@ class Histories(RuleBasedStateMachine):
             assert again.effect == "repeated"
 
     @precondition(lambda self: Activation.objects.filter(state="active").exists())
-    @rule(which=st.integers(0, 99), opened=st.booleans(), approved=st.booleans())
-    def lose_a_host(self, which: int, opened: bool, approved: bool) -> None:
+    @rule(which=st.integers(0, 99), opener=st.sampled_from([None, AGENT, LEAD]), approved=st.booleans())
+    def lose_a_host(self, which: int, opener: Actor | None, approved: bool) -> None:
         activation = self.pick(list(Activation.objects.filter(state="active").order_by("id")), which)
         result = mark_lost(activation_id=activation.activation_id, actor=AGENT, source=SOURCE, reason="flooded")
         assert not isinstance(result, Refused | BadInput), result
         if any(c.name == activation.instance.thumbprint and id(c) in self.running for c in self.chariots):
             self.honest = False
-        if opened:
-            self.open_case(activation, AGENT)
-        if opened and approved:
+        if opener is not None:
+            self.open_case(activation, opener)
+        if opener is not None and approved:
             self.decide_case(activation.restorations.get(state="requested"), LEAD, approve_restoration)
 
     def open_case(self, activation: Activation, actor: Actor) -> None:

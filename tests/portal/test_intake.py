@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import pytest
 from chariot_license.protocol.block import Kind, write_block
-from chariot_license.protocol.codes import LicenseKey
+from chariot_license.protocol.codes import LicenseKey, format_deactivation_code
 from chariot_license.protocol.reader import read_block
 from chariot_license.protocol.request import sign_request
 
 from activations.models import Instance, IntakeEntry, UsageRequest
 from activations.services.issue import submit_usage_request
 from activations.services.licenses import LicenseCreated, replace_license_key
-from activations.services.results import BadInput, Refused
+from activations.services.results import BadInput, Refused, Unanswerable
 from tests.portal.cast import AGENT, MANAGER, SOURCE, answered, issue, length, make_license
 from tests.portal.chariot import Chariot, host
 
@@ -47,6 +47,30 @@ def test_the_text_is_kept_as_it_came(license: LicenseCreated) -> None:
     kept(mail)
 
     assert IntakeEntry.objects.get().text == mail
+
+
+def test_secrets_in_a_text_are_blacked_out_before_it_is_kept(license: LicenseCreated, pump: Chariot) -> None:
+    """A code that is kept could free a seat for whoever reads the log; a code with a typing mistake nearly could."""
+    code = format_deactivation_code(b"0123456789abcdef")
+    mistyped = code[:-1] + ("0" if code[-1] != "0" else "1")
+    wrapped = code.replace("-", "\n")
+    spaced = code.lower().replace("-", " \u00a0")
+    for text in (code, mistyped, spaced):
+        kept(f"Dear Support, our code is {text}. The key is {license.license_key}!")
+        assert IntakeEntry.objects.order_by("-id")[0].text == (
+            "Dear Support, our code is [deactivation code]. The key is [License Key]!"
+        )
+    kept(f"The code: {wrapped}")
+    assert IntakeEntry.objects.order_by("-id")[0].text == "[This text holds a deactivation code and is not kept.]"
+    prose = "We made this with much more care than last year, 2026 0000."
+    kept(prose)
+    assert IntakeEntry.objects.order_by("-id")[0].text == prose
+
+
+def test_a_text_too_long_to_be_searched_is_not_kept(license: LicenseCreated) -> None:
+    """A License Key behind the end of the search would lie in the log for good."""
+    assert kept("x" * 2_000_100 + license.license_key) == (BadInput, "input-too-large", False)
+    assert IntakeEntry.objects.get().text == "[This text is too long to be searched for secrets and is not kept.]"
 
 
 def test_a_megabyte_of_junk(license: LicenseCreated) -> None:
@@ -100,19 +124,19 @@ def test_another_signature(license: LicenseCreated, pump: Chariot) -> None:
     data = bytearray(read_block(pump.request(), Kind.REQUEST).data)
     data[-1] ^= 1
 
-    assert kept(write_block(Kind.REQUEST, bytes(data))) == (Refused, "request-signature-wrong", False)
+    assert kept(write_block(Kind.REQUEST, bytes(data))) == (Unanswerable, "request-signature-wrong", False)
     assert length(license.license_id) == 1
 
 
 def test_a_key_that_no_license_has(pump: Chariot) -> None:
     other = LicenseKey(seed=bytes(8), secret=bytes(16)).text
 
-    assert kept(Chariot(other, host("pump-house")).request()) == (Refused, "license-key-unknown", False)
+    assert kept(Chariot(other, host("pump-house")).request()) == (Unanswerable, "license-key-unknown", False)
 
 
 def test_a_lookup_id_without_the_key(pump: Chariot) -> None:
     """Somebody saw a request and knows the lookup id in it, but not the License Key."""
-    assert kept(pump.request(proof=bytes(16))) == (Refused, "license-proof-wrong", True)
+    assert kept(pump.request(proof=bytes(16))) == (Unanswerable, "license-proof-wrong", True)
 
 
 def test_a_proof_does_not_carry_over_to_another_request(pump: Chariot) -> None:
@@ -122,13 +146,13 @@ def test_a_proof_does_not_carry_over_to_another_request(pump: Chariot) -> None:
     stolen = replace(thief.claims(), proof=seen.proof, request_id=seen.request_id)
 
     text = write_block(Kind.REQUEST, sign_request(stolen, thief.key))
-    assert kept(text) == (Refused, "license-proof-wrong", True)
+    assert kept(text) == (Unanswerable, "license-proof-wrong", True)
 
 
 def test_a_replaced_key_is_named_as_replaced(license: LicenseCreated, pump: Chariot) -> None:
     replace_license_key(license_id=license.license_id, actor=MANAGER, source=SOURCE, reason="leaked")
 
-    assert kept(pump.request()) == (Refused, "license-key-replaced", True)
+    assert kept(pump.request()) == (Unanswerable, "license-key-replaced", True)
 
 
 def test_nothing_secret_is_shown_to_who_has_a_request(pump: Chariot) -> None:

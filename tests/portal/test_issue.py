@@ -12,7 +12,16 @@ from chariot_license.protocol.reader import read_block
 from django.utils import timezone
 
 from activations.domain.words import LicenseStatus, Outcome
-from activations.models import Activation, Instance, IntakeEntry, LedgerEntry, UsageLicense, UsageRequest
+from activations.models import (
+    Activation,
+    Feature,
+    Instance,
+    IntakeEntry,
+    LedgerEntry,
+    Product,
+    UsageLicense,
+    UsageRequest,
+)
 from activations.services import intake
 from activations.services.deactivate import deactivate_activation
 from activations.services.issue import submit_usage_request
@@ -23,7 +32,7 @@ from activations.services.licenses import (
     change_license,
     replace_license_key,
 )
-from activations.services.results import BadInput, Refused
+from activations.services.results import BadInput, Refused, Unanswerable
 from activations.services.signing import NoSigningKey
 from tests.portal.cast import (
     AGENT,
@@ -357,7 +366,7 @@ def test_a_key_replaced_meanwhile_is_noticed_under_the_lock(
 
     result = submitted(Chariot(license.license_key, host("pump-house")).request())
 
-    assert (type(result), result.code) == (Refused, "license-key-replaced")
+    assert (type(result), result.code) == (Unanswerable, "license-key-replaced")
     assert occupied(license.license_id) == 0
     assert [kind for _, _, kind, _ in entries(license.license_id)] == ["license.created", "license.key_replaced"]
     assert IntakeEntry.objects.get().code == "license-key-replaced"
@@ -387,6 +396,28 @@ def test_without_a_valid_signing_key_nothing_is_booked(license: LicenseCreated) 
     assert not Activation.objects.exists()
     assert not UsageRequest.objects.exists()
     assert length(license.license_id) == 1
+
+
+def test_terms_that_fit_no_usage_license_are_found_by_the_dry_run(signing_keys: None) -> None:
+    """Too much for a Usage License: nothing is booked, no seat is taken, and the request stays good."""
+    product = Product.objects.get(code="chariot-mqtt-server")
+    codes = [f"feature-{number:02}-{'x' * 45}" for number in range(60)]
+    for code in codes:
+        Feature.objects.create(product=product, code=code, name=code)
+    made = make_license(features=[FeatureTerm(code) for code in codes])
+    text = Chariot(made.license_key, host("pump-house")).request()
+
+    for dry_run in (True, False):
+        result = submit_usage_request(source=text, actor=AGENT, origin=SOURCE, dry_run=dry_run)
+        assert isinstance(result, Refused), result
+        assert (type(result), result.code) == (Unanswerable, "license-unfit")
+        assert made.license_id in result.message
+    assert [entry.code for entry in IntakeEntry.objects.all()] == ["license-unfit"]
+    assert length(made.license_id) == 1
+    assert (occupied(made.license_id), Instance.objects.count()) == (0, 0)
+
+    change(made.license_id, features=[FeatureTerm("mqtt-server")])
+    assert issue(text).decision.code == "activated"
 
 
 def test_an_auditor_sees_no_decision(license: LicenseCreated) -> None:

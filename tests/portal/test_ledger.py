@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import json
 import time as clock
 from collections.abc import Callable
 from datetime import timedelta
 from unittest import mock
 
 import pytest
+from django.core.management import call_command
 from django.db import connection, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from activations.domain.ledger import Kind
@@ -21,6 +25,7 @@ from activations.models import (
     LedgerEntry,
     LedgerLeaf,
     License,
+    LicenseTerms,
     Seat,
     UsageLicense,
     UsageRequest,
@@ -168,6 +173,26 @@ def forget_the_terms() -> None:
     License.objects.update(terms_revision=7)
 
 
+def pay_for_more_features() -> None:
+    LicenseTerms.objects.update(features=[{"code": "mqtt-server-support", "expires": None}])
+
+
+def swap_two_leaves() -> None:
+    first, second = LedgerLeaf.objects.filter(entry__chain=last_entry().chain).order_by("index")[:2]
+    LedgerLeaf.objects.filter(index=second.index).update(entry=last_entry())
+    LedgerLeaf.objects.filter(index=first.index).update(entry=second.entry)
+    LedgerLeaf.objects.filter(index=second.index).update(entry=first.entry)
+
+
+def forget_the_checkpoints() -> None:
+    LedgerCheckpoint.objects.all().delete()
+
+
+def a_fingerprint_that_is_none() -> None:
+    """A value that no portal wrote, in a column that the checks compute with."""
+    UsageRequest.objects.update(fingerprint="not a fingerprint")
+
+
 def rename_the_customer() -> None:
     Customer.objects.update(name="Beta Mills")
 
@@ -201,6 +226,10 @@ def sign_the_checkpoint_again() -> None:
         (change_the_text_that_is_sent_again, "with another text"),
         (change_a_request, "requests "),
         (forget_the_terms, "license terms_revision: the ledger says 1, the tables say 7"),
+        (pay_for_more_features, "terms 1: the ledger says {'features': "),
+        (swap_two_leaves, "stands out of the order of its chain"),
+        (forget_the_checkpoints, "leaf 0 of the Merkle tree and those after it are covered by no checkpoint"),
+        (a_fingerprint_that_is_none, "requests "),
         (rename_the_customer, "license customer: the ledger says Acme Water, the tables say Beta Mills"),
         (change_the_checkpoint, "does not fit the entries it covers"),
         (sign_the_checkpoint_again, "is not signed by a checkpoint key of this portal"),
@@ -242,6 +271,59 @@ def _rewrite(row: LedgerEntry, body: str, prev: str) -> str:
     actor = read_body(body).actor
     LedgerEntry.objects.filter(pk=row.pk).update(body=body, hash=body_hash(body), prev=prev, actor=actor)
     return body_hash(body)
+
+
+@pytest.mark.parametrize("junk", ["never", "2026-13-45 00:00:00", ""])
+def test_a_license_that_cannot_be_read_is_named_and_the_others_are_compared(busy: LicenseCreated, junk: str) -> None:
+    """A time that is none, which only SQLite would store: whoever wrote it hides nothing but what it stands in."""
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL refuses a time that is none")
+    other = make_license(customer="Beta Mills")
+    with without_triggers(connection), connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE activations_activation SET created_at = %s WHERE license_id = %s",
+            [junk, license_row(busy.license_id).pk],
+        )
+        License.objects.filter(license_id=other.license_id).update(status="suspended")
+
+    assert f"{busy.license_id}: its rows cannot be read" in problems()
+    assert f"{other.license_id} license status: the ledger says active" in problems()
+
+
+def test_the_command_says_each_problem_on_a_line_of_its_own_as_it_is_found(busy: LicenseCreated) -> None:
+    """Whoever reads only the first one (`| head -1`) sees it, though the rest is never written."""
+    License.objects.update(status="suspended", terms_revision=7)
+    heard = io.StringIO()
+
+    with pytest.raises(SystemExit) as ended:
+        call_command("verify_ledger", "--rebuild-check", stderr=heard)
+
+    lines = heard.getvalue().splitlines()
+    assert ended.value.code == 1
+    assert lines == [*verify_ledger(rebuild_check=True).problems, "The ledger does not hold: 2 problems."]
+
+    class Gone(io.StringIO):
+        def write(self, text: str) -> int:
+            if self.tell():
+                raise BrokenPipeError
+            return super().write(text)
+
+    gone = Gone()
+    with pytest.raises((BrokenPipeError, SystemExit)):
+        call_command("verify_ledger", "--rebuild-check", stderr=gone)
+    assert gone.getvalue().splitlines() == lines[:1]
+
+
+def test_as_json_the_problems_are_a_list(busy: LicenseCreated) -> None:
+    License.objects.update(status="suspended")
+    said = io.StringIO()
+
+    with pytest.raises(SystemExit):
+        call_command("verify_ledger", "--rebuild-check", "--json", stdout=said)
+
+    answer = json.loads(said.getvalue())
+    assert answer["problems"] == list(verify_ledger(rebuild_check=True).problems)
+    assert answer["message"] == "The ledger does not hold: 1 problem."
 
 
 # --- booking ----------------------------------------------------------------------------------------------
@@ -286,6 +368,22 @@ def test_every_entry_says_what_it_was_booked_from(busy: LicenseCreated) -> None:
     sources = set(LedgerEntry.objects.filter(chain=busy.license_id).values_list("source", flat=True))
     requests = UsageRequest.objects.values_list("request_id", flat=True)
     assert sources == {SOURCE, *(f"{SOURCE}:request:{request_id}" for request_id in requests)}
+
+
+def test_what_it_reads_does_not_grow_with_the_rows(license: LicenseCreated) -> None:
+    """A query for each table and batch of licenses, none for each entry or row."""
+    for name in ("pump-house", "mill"):
+        answered(Chariot(license.license_key, host(name)).request())
+    with CaptureQueriesContext(connection) as few:
+        assert verify_ledger(rebuild_check=True).holds
+    for number in range(12):
+        other = make_license(customer=f"Customer {number}")
+        answered(Chariot(other.license_key, host(f"host {number}")).request())
+    with CaptureQueriesContext(connection) as more:
+        assert verify_ledger(rebuild_check=True).holds
+
+    # Each license has a License Key, and asking for its digest reads the secret behind it.
+    assert len(more) - len(few) <= 12
 
 
 def test_a_thousand_entries_are_verified_within_seconds(license: LicenseCreated) -> None:

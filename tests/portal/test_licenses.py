@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 from chariot_license.protocol.codes import LicenseKey, parse_public_id
+from django.utils import timezone
 
 from activations.domain.words import LicenseStatus
 from activations.models import Activation, Customer, License, LicenseTerms, Seat
@@ -40,6 +41,7 @@ from tests.portal.cast import (
 from tests.portal.chariot import Chariot, host
 
 SERVER = FeatureTerm("mqtt-server")
+BOTH = ("mqtt-server", "mqtt-server-support")
 
 
 def create(**what: Any) -> LicenseCreated | Refused | BadInput:
@@ -114,6 +116,10 @@ def test_a_customer_may_have_several_licenses(db: None) -> None:
         ({"customer": "A" * 201}, "customer-unfit"),
         ({"customer": "Acme\nWater"}, "customer-unfit"),
         ({"customer": "Acme \u202e retaW"}, "customer-unfit"),
+        ({"customer": "Acme\u200b Water"}, "customer-unfit"),
+        ({"customer": "Acme\u2028Water"}, "customer-unfit"),
+        ({"features": [FeatureTerm("mqtt-server", date(2020, 1, 1))]}, "features-expired"),
+        ({"features": [FeatureTerm(code, date(2020, 1, 1)) for code in BOTH]}, "features-expired"),
         ({"allowed": 0}, "allowed-out-of-range"),
         ({"allowed": 10_001}, "allowed-out-of-range"),
         ({"features": []}, "features-missing"),
@@ -134,6 +140,47 @@ def test_what_no_license_can_be(db: None, what: dict[str, Any], code: str) -> No
     assert (type(result), getattr(result, "code", None)) == (BadInput, code)
     assert not License.objects.exists()
     assert not Customer.objects.exists()
+
+
+UNSEEN = [*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C, 0x200B, 0xFEFF, 0xAD, 0x2028, 0x2029]
+
+
+@pytest.mark.parametrize("number", [*UNSEEN, 0x00, 0x1B, 0x7F, 0x85, 0xE0041], ids=hex)
+def test_what_cannot_be_seen_is_in_no_name_and_no_reason(license: LicenseCreated, number: int) -> None:
+    made = create(customer=f"Acme{chr(number)}Water")
+    assert isinstance(made, BadInput)
+    assert f"U+{number:04X}" in made.message
+    result = change(license, allowed=3, reason=f"they {chr(number)} agreed")
+    assert (type(result), result.code) == (BadInput, "reason-unfit")
+    assert f"U+{number:04X}" in result.message
+    assert length(license.license_id) == 1
+
+
+def test_a_reason_is_a_few_sentences(license: LicenseCreated) -> None:
+    assert change(license, allowed=3, reason="x" * 2001).code == "reason-too-long"
+    assert isinstance(change(license, allowed=3, reason="x" * 2000), LicenseChanged)
+
+
+def test_a_reason_may_have_several_lines(license: LicenseCreated) -> None:
+    assert isinstance(
+        change(license, allowed=3, reason="Order 4711:\r\n\tone more - für Wasserwerk 水"), LicenseChanged
+    )
+
+
+def test_a_last_day_that_is_over_is_warned_of(license: LicenseCreated) -> None:
+    """The day itself still counts. An existing license may be ended like that, a new one not."""
+    today = timezone.now().date()
+    support = [SERVER, FeatureTerm("mqtt-server-support", today - timedelta(days=1))]
+
+    made = create(features=support)
+    assert isinstance(made, LicenseCreated)
+    [warning] = made.warnings
+    assert warning.startswith("The last day of mqtt-server-support, ")
+    assert change(license, features=support).warnings == made.warnings
+    assert len(change(license, features=[FeatureTerm("mqtt-server", date(2020, 1, 1))]).warnings) == 1
+    last_day = create(features=[FeatureTerm("mqtt-server", today)])
+    assert isinstance(last_day, LicenseCreated)
+    assert last_day.warnings == ()
 
 
 def test_the_longest_names_still_fit_into_a_usage_license(signing_keys: None) -> None:
@@ -245,6 +292,14 @@ def test_a_transfer_ends_the_earlier_owners_key(license: LicenseCreated) -> None
     assert refused.code == "license-key-replaced"
     pump.use_key(result.license_key)
     assert pump.install(answered(pump.request())).customer == "Beta Mills"
+
+
+def test_a_transfer_to_its_own_customer_replaces_no_key(license: LicenseCreated) -> None:
+    result = change(license, customer=" Acme Water ", allowed=5)
+
+    assert (type(result), result.code) == (Refused, "customer-unchanged")
+    assert length(license.license_id) == 1
+    assert license_key(license_row(license.license_id)).text == license.license_key
 
 
 def test_a_replaced_key_keeps_the_hosts_recognisable(license: LicenseCreated) -> None:

@@ -11,6 +11,7 @@ from chariot_license.protocol.block import Kind
 from chariot_license.protocol.certificates import Purpose, check_certificate, serial_hex
 from chariot_license.protocol.license import read_license
 from chariot_license.protocol.reader import read_block
+from cryptography import x509
 from django.utils import timezone
 
 from activations.models import KeyPurpose, SigningKey
@@ -20,8 +21,10 @@ from activations.services.results import BadInput, Refused
 from activations.services.signing import (
     KeyMade,
     NoSigningKey,
+    RootRetired,
     create_root,
     issue_key,
+    retire_root,
     rotate_key,
     signer,
     trusted_roots,
@@ -102,6 +105,32 @@ def test_a_spare_root_is_pinned_and_a_third_refused(license: LicenseCreated) -> 
     pump.install(answered(pump.request()))
 
 
+def test_a_retired_root_certifies_no_more_and_is_not_offered(license: LicenseCreated) -> None:
+    """What it certified goes on until it is rotated; then the other root's certificate is in the answer."""
+    first = SigningKey.objects.get(purpose=KeyPurpose.ROOT)
+    spare = root("Spare root")
+    pump = Chariot(license.license_key, host("pump-house"))
+    before = answered(pump.request())
+    retire = {"serial": first.serial.upper(), "actor": ADMINISTRATOR, "source": SOURCE, "reason": "its card was lost"}
+
+    retired = retire_root(**retire)  # type: ignore[arg-type]
+
+    assert isinstance(retired, RootRetired)
+    assert [name.split(" (")[0] for name in retired.to_rotate] == ["usage-license key", "checkpoint key"]
+    assert entries("portal")[-1][1:] == ("administrator", "signing_key.retired", "its card was lost")
+    [pinned] = trusted_roots()
+    assert serial_hex(pinned) == spare.serial
+    old = [x509.load_der_x509_certificate(bytes(first.certificate))]
+    read_license(read_block(before, Kind.LICENSE).data, old)
+    read_license(read_block(answered(pump.request()), Kind.LICENSE).data, old)
+    rotate()
+    pump.install(answered(pump.request()))
+    for again in (retire_root(**retire), retire_root(**{**retire, "serial": spare.serial})):  # type: ignore[arg-type]
+        assert isinstance(again, Refused)
+    assert root("Vendor root").code == "name-taken"
+    assert isinstance(root("Next spare"), KeyMade)
+
+
 @pytest.mark.django_db
 def test_what_cannot_be_made() -> None:
     assert (type(make()), make().code) == (Refused, "no-root")
@@ -109,6 +138,7 @@ def test_what_cannot_be_made() -> None:
     assert root("x" * 65).code == "name-unfit"
     assert root("水" * 22).code == "name-unfit"
     assert root("two\nlines").code == "name-unfit"
+    assert "U+202E" in root("Vendor \u202etoor").message
     root("水" * 21)
     assert root("水" * 21).code == "name-taken"
     assert (type(rotate()), rotate().code) == (Refused, "no-key")

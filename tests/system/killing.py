@@ -1,6 +1,6 @@
 """Run by the tests in a process of its own: kills issuing processes with SIGKILL and looks at what they leave behind.
 
-    python -m tests.system.killing random MOMENTS < requests.json
+    python -m tests.system.killing random MOMENTS SEED < requests.json
     python -m tests.system.killing statements < requests.json
 
 The process stays and forks a child for each Usage Request, without a connection of its own open, so that a child is at
@@ -30,18 +30,19 @@ def main() -> None:
 
     django.setup()
     mode, texts = sys.argv[1], iter(json.load(sys.stdin))
-    kills = _random(int(sys.argv[2]), texts) if mode == "random" else _statements(texts)
+    kills = _random(int(sys.argv[2]), int(sys.argv[3]), texts) if mode == "random" else _statements(texts)
     print(json.dumps(list(kills)))
 
 
-def _random(moments: int, texts: Iterator[str]) -> Iterator[dict[str, Any]]:
+def _random(moments: int, seed: int, texts: Iterator[str]) -> Iterator[dict[str, Any]]:
+    _aftermath(next(texts))  # what is imported and cached on first use, the children have from the start
     durations = []
     for _ in range(7):
         began = time.monotonic()
         _wait(_fork(_issue, next(texts)))
         durations.append(time.monotonic() - began)
     longest = statistics.median(durations) * 1.25
-    chance = random.Random(7)
+    chance = random.Random(seed)
     for _ in range(moments):
         text, delay = next(texts), chance.uniform(0, longest)
         child = _fork(_issue, text)

@@ -10,8 +10,8 @@ import pytest
 from tests.system.portal import Portal
 from tests.system.requests import from_new_hosts
 
-MOMENTS = 200
-SEATS, LICENSES = 56, 5  # more than are used; how many statements an issue takes is found on the way
+MOMENTS, BATCHES = 50, 4  # on each database; a fresh one for each batch, as every check reads the whole ledger
+SEATS, LICENSES = 50, 4  # more than are used; how many statements an issue takes is found on the way
 
 
 def killings(portal: Portal, *arguments: str) -> list[dict[str, Any]]:
@@ -30,14 +30,15 @@ def assert_whole_or_nothing(kill: dict[str, Any]) -> bool:
     return booked
 
 
-def test_killed_at_random_moments(portal: Portal, record_property: pytest.RecordProperty) -> None:  # type: ignore[name-defined]
-    kills = killings(portal, "random", str(MOMENTS))
+@pytest.mark.parametrize("batch", range(BATCHES))
+def test_killed_at_random_moments(portal: Portal, batch: int) -> None:
+    kills = killings(portal, "random", str(MOMENTS), str(batch))
 
     booked = sum(assert_whole_or_nothing(kill) for kill in kills)
     killed = sum(kill["killed"] for kill in kills)
-    record_property("kills", {"killed": killed, "booked before": booked, "spread over": kills[0]["of"]})
+    print(f"{portal.vendor}: {killed} killed before they ended, {booked} had booked, within {kills[0]['of']:.3f} s")
     assert len(kills) == MOMENTS
-    assert killed > MOMENTS / 2, "most were killed before they ended by themselves"
+    assert killed > MOMENTS / 4, "many were killed before they ended by themselves"
     assert 0 < booked < MOMENTS, "some before and some after the commit"
 
 

@@ -59,8 +59,20 @@ class Command(PortalCommand):
             "allowed": changed.allowed,
             "status": changed.status,
             "changes": list(changed.changes),
+            "warnings": list(changed.warnings),
             **({"license_key": changed.license_key} if changed.license_key else {}),
         }
+
+    def again(self, answer: dict[str, Any]) -> str:
+        if answer["outcome"] != "done":
+            return ""
+        said = f"License {answer['license_id']} was changed."
+        if "license_key" not in answer:
+            return said
+        return (
+            f"{said} Its new License Key is shown once only: give it another one with "
+            f"`manage.py change_license {answer['license_id']} --replace-key`."
+        )
 
 
 def _versions(options: dict[str, Any]) -> tuple[str, str] | None:

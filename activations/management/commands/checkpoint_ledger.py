@@ -27,5 +27,10 @@ class Command(PortalCommand):
             "checkpoint": made.note,
         }
 
+    def again(self, answer: dict[str, Any]) -> str:
+        if answer["outcome"] != "done":
+            return ""
+        return "The checkpoint was made and stored: run the command again, it prints the newest one."
+
     def lines(self, answer: dict[str, Any]) -> list[str]:
         return [answer["checkpoint"].rstrip("\n")]

@@ -40,4 +40,12 @@ class Command(PortalCommand):
                 source=SOURCE,
             )
         )
-        return {"license_id": made.license_id, "license_key": made.license_key}
+        return {"license_id": made.license_id, "license_key": made.license_key, "warnings": list(made.warnings)}
+
+    def again(self, answer: dict[str, Any]) -> str:
+        if answer["outcome"] != "done":
+            return ""
+        return (
+            f"License {answer['license_id']} was made. Its License Key is shown once only: give it another one with "
+            f"`manage.py change_license {answer['license_id']} --replace-key`."
+        )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import ArgumentParser
 from typing import Any
 
 from activations.domain.words import ROLES
 from activations.management.base import SOURCE, PortalCommand, done
+from activations.management.files import read_password
 from activations.services.actors import create_staff, system_actor
 
 
@@ -22,7 +22,7 @@ class Command(PortalCommand):
     def perform(self, options: dict[str, Any]) -> dict[str, Any]:
         password = options["password"]
         if password == "-":  # noqa: S105 - means standard input
-            password = sys.stdin.readline().rstrip("\n")
+            password = read_password()
         made = done(
             create_staff(
                 username=options["username"],
@@ -33,3 +33,6 @@ class Command(PortalCommand):
             )
         )
         return {"username": made.username, "role": made.role}
+
+    def again(self, answer: dict[str, Any]) -> str:
+        return f"The account {answer['username']} was made." if answer["outcome"] == "done" else ""

@@ -34,3 +34,8 @@ class Command(PortalCommand):
             "activation_id": ended.activation_id,
             "license_id": ended.license_id,
         }
+
+    def again(self, answer: dict[str, Any]) -> str:
+        if answer["outcome"] != "done":
+            return ""
+        return "The code was booked: give the same code again, the answer is the same."

@@ -36,6 +36,9 @@ class Command(PortalCommand):
                 self._plant(customer, allowed, hosts, trust_root)
         return {"accounts": passwords, "usage_request": self._fresh_request(trust_root)}
 
+    def again(self, answer: dict[str, Any]) -> str:
+        return "The demo data was made: run the command again, it is made once." if "accounts" in answer else ""
+
     def lines(self, answer: dict[str, Any]) -> list[str]:
         width = max(len(name) for name in answer["accounts"])
         sign_in = [f"  {name:<{width}}  {password}" for name, password in answer["accounts"].items()]

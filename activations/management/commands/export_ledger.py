@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import os
+import io
+import re
 import sys
 from argparse import ArgumentParser
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import Any, TextIO
 
 from activations.domain.words import Actor
-from activations.management.base import SOURCE, PortalCommand, bad_input, done, named_actor
+from activations.management.base import SOURCE, PortalCommand, bad_input, done, named_actor, read_day
+from activations.management.files import whole_file
+from activations.management.streams import OutputFailed
 from activations.services.actors import system_actor
 from activations.services.exports import FORMATS, Exported, export_ledger
 
@@ -22,7 +25,9 @@ class Command(PortalCommand):
         parser.add_argument("--format", required=True, choices=FORMATS)
         parser.add_argument("--license", metavar="ID", help="only this license")
         parser.add_argument(
-            "--until", metavar="TIME", help="only entries up to this time, ISO 8601; UTC unless it says"
+            "--until",
+            metavar="TIME",
+            help="only entries up to this time, 2026-11-24T13:00:00Z, or to the beginning of a day in UTC, 2026-11-24",
         )
         parser.add_argument("--out", metavar="FILE", help="standard output by default")
         parser.add_argument("--actor", metavar="USER")
@@ -33,9 +38,10 @@ class Command(PortalCommand):
         actor = named_actor(options["actor"]) if options["actor"] else system_actor()
         until = _time(options["until"]) if options["until"] else None
         if not options["out"]:
-            written = self._export(sys.stdout, options, actor, until)
+            written = self._to_standard_output(options, actor, until)
         else:
-            written = self._to_file(Path(options["out"]), options, actor, until)
+            with whole_file(Path(options["out"])) as out:
+                written = self._export(out, options, actor, until)
         return {
             "message": f"{written.entries} entries exported.",
             "entries": written.entries,
@@ -43,20 +49,13 @@ class Command(PortalCommand):
             "out": options["out"],
         }
 
-    def _to_file(self, path: Path, options: dict[str, Any], actor: Actor, until: datetime | None) -> Exported:
-        """Whole or not at all: written beside the target and moved into place."""
-        part = path.with_name(f".{path.name}.part")
+    def _to_standard_output(self, options: dict[str, Any], actor: Actor, until: datetime | None) -> Exported:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8", newline="")  # as a file: its bytes do not depend on the terminal
         try:
-            with part.open("w", encoding="utf-8", newline="") as out:
-                written = self._export(out, options, actor, until)
-                out.flush()
-                os.fsync(out.fileno())
-            part.replace(path)
+            return self._export(sys.stdout, options, actor, until)
         except OSError as error:
-            raise bad_input("file-unwritable", f"{path} cannot be written: {error.strerror}.") from None
-        finally:
-            part.unlink(missing_ok=True)
-        return written
+            raise OutputFailed(error) from None
 
     def _export(self, out: TextIO, options: dict[str, Any], actor: Actor, until: datetime | None) -> Exported:
         return done(
@@ -74,11 +73,26 @@ class Command(PortalCommand):
         return []
 
 
+# RFC 3339; `datetime.fromisoformat` alone takes week dates, dates without hyphens and times without a zone too.
+_TIME = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
+_FIRST_YEAR = 1970
+
+
 def _time(text: str) -> datetime:
+    """The time in UTC; a date means its beginning."""
     try:
-        time = datetime.fromisoformat(text)
+        if _TIME.fullmatch(text):
+            found: datetime | None = datetime.fromisoformat(text.upper()).astimezone(UTC)
+        else:
+            found = datetime.combine(read_day(text), time.min, UTC)
+    except OverflowError:
+        found = None
     except ValueError:
         raise bad_input(
             "time-unreadable", f"{text!r} is not a time. Write 2026-11-24 or 2026-11-24T13:00:00Z."
         ) from None
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
+    if found is None or found.year < _FIRST_YEAR:
+        raise bad_input("time-out-of-range", f"{text!r} lies outside the years {_FIRST_YEAR} to 9999.")
+    return found

@@ -16,8 +16,8 @@ from activations.management.base import (
     add_actor,
     done,
     named_actor,
-    read_input,
 )
+from activations.management.files import read_input
 from activations.services.issue import Submission, submit_usage_request
 
 CHOICES = [choice.value for choice in Choice]
@@ -67,6 +67,11 @@ class Command(PortalCommand):
         if submission.decision.outcome is Outcome.PENDING:
             raise Stop(PENDING, {**answer, "message": _with_options(submission)})
         return answer
+
+    def again(self, answer: dict[str, Any]) -> str:
+        if not answer.get("booked"):
+            return ""
+        return "It was booked: give the same Usage Request again, the answer is the same and takes no further seat."
 
     def lines(self, answer: dict[str, Any]) -> list[str]:
         return [answer["usage_license"].rstrip("\n")] if answer["usage_license"] else []

@@ -27,3 +27,6 @@ class Command(PortalCommand):
             )
         )
         return {"activation_id": lost.activation_id, "license_id": lost.license_id, "state": "lost"}
+
+    def again(self, answer: dict[str, Any]) -> str:
+        return f"{answer['activation_id']} was marked lost." if answer["outcome"] == "done" else ""

@@ -105,9 +105,9 @@ class Command(PortalCommand):
         return done(submit_usage_request(source=request, actor=agent, origin=SOURCE, expect=expect))
 
     def _step(self, title: str, text: str) -> None:
-        self.stderr.write(f"\n=== {title}\n{text.rstrip()}", style_func=str)
+        self.say(f"\n=== {title}\n{text.rstrip()}")
 
     def _hold(self, held: bool, what: str) -> None:
         if not held:
             raise Stop(REFUSED, {"outcome": "refused", "code": "step-failed", "message": f"This did not hold: {what}"})
-        self.stderr.write(f"  ok  {what}", style_func=str)
+        self.say(f"  ok  {what}")

@@ -22,6 +22,10 @@ class Command(PortalCommand):
             sub = steps.add_parser(step)
             sub.add_argument("target", metavar=target.upper())
             sub.add_argument("--reason", required=True, metavar="TEXT")
+            if step == "approve":
+                sub.add_argument(
+                    "--above-quota", action="store_true", help="approve although the customer's yearly quota is reached"
+                )
             sub.add_argument(
                 "--json", action="store_true", default=SUPPRESS, help="print one JSON object, refusals too"
             )
@@ -32,7 +36,7 @@ class Command(PortalCommand):
         if options["step"] == "request":
             case = done(request_restoration(activation_id=options["target"], **who))
         elif options["step"] == "approve":
-            case = done(approve_restoration(restoration_id=options["target"], **who))
+            case = done(approve_restoration(restoration_id=options["target"], override=options["above_quota"], **who))
         else:
             case = done(deny_restoration(restoration_id=options["target"], **who))
         return {
@@ -41,3 +45,8 @@ class Command(PortalCommand):
             "license_id": case.license_id,
             "state": case.state,
         }
+
+    def again(self, answer: dict[str, Any]) -> str:
+        if answer["outcome"] != "done":
+            return ""
+        return f"It was booked: restoration {answer['restoration_id']} is {answer['state']}."

@@ -1,4 +1,4 @@
-"""verify_ledger: every chain, head and checkpoint; and the tables against the fold of the ledger."""
+"""verify_ledger: every chain, head and checkpoint; and the tables against the ledger, the stored bytes and the keys."""
 
 from __future__ import annotations
 
@@ -14,11 +14,15 @@ class Command(PortalCommand):
 
     def arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--rebuild-check", action="store_true", help="also compare the tables with the fold of the ledger"
+            "--rebuild-check",
+            action="store_true",
+            help="also compare the tables with the ledger, with the signed bytes they keep and with the keys",
         )
 
     def perform(self, options: dict[str, Any]) -> dict[str, Any]:
-        checked = verify_ledger(rebuild_check=options["rebuild_check"])
+        # As they are found, a line each: a long check shows what it has, and its reader may stop listening.
+        report = None if options["json"] else self._say
+        checked = verify_ledger(rebuild_check=options["rebuild_check"], report=report)
         answer = {
             "entries": checked.entries,
             "chains": checked.chains,
@@ -27,7 +31,10 @@ class Command(PortalCommand):
             "problems": list(checked.problems),
         }
         if not checked.holds:
-            found = "\n".join(checked.problems)
-            message = f"The ledger does not hold:\n{found}"
+            count = len(checked.problems)
+            message = f"The ledger does not hold: {count} problem{'s' if count > 1 else ''}."
             raise Stop(REFUSED, {"outcome": "refused", "code": "ledger-broken", "message": message, **answer})
         return {**answer, "message": "The ledger holds."}
+
+    def _say(self, problem: str) -> None:
+        self.stderr.write(problem)

@@ -1,0 +1,214 @@
+"""The papers of a restoration case: photos, PDFs and mails, kept byte for byte as they were given."""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from dataclasses import dataclass
+from email.parser import BytesParser
+from pathlib import PurePosixPath
+
+from chariot_license.protocol.codes import find_codes
+from chariot_license.protocol.errors import ProtocolError
+from django.db import transaction
+
+from activations.domain.ledger import Kind
+from activations.domain.words import Ability, Actor, RestorationState
+from activations.models import Evidence, Restoration
+from activations.services.booking import Book, lock_license
+from activations.services.results import BadInput, Refused, lacking, public_id
+
+MOST_FILES = 10  # of one case
+LARGEST_FILE = 5_000_000  # bytes
+LONGEST_NAME = 120  # characters
+
+# What a file is says its content, not its name: (first bytes, media type, extension).
+_BINARY = (
+    (b"\xff\xd8\xff", "image/jpeg", ".jpg"),
+    (b"\x89PNG\r\n\x1a\n", "image/png", ".png"),
+    (b"GIF87a", "image/gif", ".gif"),
+    (b"GIF89a", "image/gif", ".gif"),
+    (b"II*\x00", "image/tiff", ".tif"),
+    (b"MM\x00*", "image/tiff", ".tif"),
+    (b"%PDF-", "application/pdf", ".pdf"),
+)
+_ALSO = {".jpg": (".jpeg",), ".tif": (".tiff",), ".heic": (".heif",)}  # other spellings of an extension
+_HEIC = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
+_OUTLOOK = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_TEXT = {".eml": "message/rfc822", ".txt": "text/plain"}
+_ACCEPTED = "photos (JPEG, PNG, HEIC, WebP, GIF, TIFF), PDF files and mails (.eml, .msg, .txt)"
+
+
+@dataclass(frozen=True)
+class EvidenceAdded:
+    restoration_id: str
+    name: str
+    sha256: str
+    size: int
+
+
+def add_evidence(
+    *, restoration_id: str, name: str, content: bytes, actor: Actor, source: str, reason: str = ""
+) -> EvidenceAdded | Refused | BadInput:
+    """Keeps one file with a case that is still open. The same file is kept once, under whatever name it comes."""
+    problem = _not_allowed(actor)
+    if problem:
+        return problem
+    named = public_id("RES", restoration_id)
+    if isinstance(named, BadInput):
+        return named
+    file = _checked(name, content)
+    if isinstance(file, BadInput):
+        return file
+    cases = Restoration.objects.filter(restoration_id=named)
+    license_pk = cases.values_list("activation__license_id", flat=True).first()
+    if license_pk is None:
+        return BadInput("restoration-unknown", f"There is no restoration case {named}.")
+    with transaction.atomic():
+        license = lock_license(license_pk)
+        case = cases.get()
+        refused = _not_addable(case, file)
+        if refused:
+            return refused
+        with Book(chain=license.license_id, actor=actor, source=source, reason=reason) as book:
+            Evidence.objects.create(
+                restoration=case,
+                name=file.name,
+                media_type=file.media_type,
+                content=content,
+                size=len(content),
+                sha256=file.sha256,
+                added_at=book.now,
+                added_by=actor.name,
+            )
+            said = {"restoration_id": named, "name": file.name, "sha256": file.sha256, "size": len(content)}
+            book.add(Kind.EVIDENCE_ADDED, said)
+        return EvidenceAdded(named, file.name, file.sha256, len(content))
+
+
+def too_large(name: str) -> BadInput:
+    """Also for who knows the size before the content."""
+    return BadInput(
+        "evidence-too-large",
+        f"{clean_name(name)} is larger than 5 MB. Send a smaller photo, or only the pages that matter.",
+    )
+
+
+def clean_name(name: str) -> str:
+    """A file name without folders, without what cannot be seen, and without what a file system does not take."""
+    bare = unicodedata.normalize("NFC", name).replace("\\", "/").rsplit("/", 1)[-1]
+    seen = "".join(" " if unicodedata.category(letter)[0] in "CZ" else letter for letter in bare)
+    safe = "".join("_" if letter in '<>:"|?*' else letter for letter in seen)
+    path = PurePosixPath(" ".join(safe.split()).strip(". ") or "file")
+    suffix = path.suffix[:12]
+    return path.name.removesuffix(path.suffix)[: LONGEST_NAME - len(suffix)].rstrip(". ") + suffix
+
+
+@dataclass(frozen=True)
+class _File:
+    name: str
+    media_type: str
+    sha256: str
+
+
+def _not_allowed(actor: Actor) -> Refused | None:
+    if actor.may(Ability.DECIDE_RESTORATION):
+        return None
+    return lacking(actor, [Ability.REQUEST_RESTORATION])
+
+
+def _checked(name: str, content: bytes) -> _File | BadInput:
+    """The file with a clean name that fits what it is, or what is wrong with it."""
+    clean = clean_name(name)
+    if len(content) > LARGEST_FILE:
+        return too_large(name)
+    if not content:
+        return BadInput("evidence-empty", f"{clean} is empty. Open it on your computer, save it again and add that.")
+    kind = _kind(clean, content)
+    if kind is None:
+        return BadInput("evidence-kind", f"{clean} is not a kind of file that is kept with a case: {_ACCEPTED} are.")
+    media_type, extension = kind
+    if PurePosixPath(clean).suffix.lower() not in (extension, *_ALSO.get(extension, ())):
+        clean = clean[: LONGEST_NAME - len(extension)] + extension
+    try:
+        text = _text(media_type, content)
+    except RecursionError:
+        return _unsearchable(clean)
+    secret = _secret_in(clean, clean) or _secret_in(clean, text)
+    return secret or _File(clean, media_type, hashlib.sha256(content).hexdigest())
+
+
+def _kind(name: str, content: bytes) -> tuple[str, str] | None:
+    """Media type and extension; None for what is no photo, PDF or mail."""
+    for start, media_type, extension in _BINARY:
+        if content.startswith(start):
+            return media_type, extension
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return "image/webp", ".webp"
+    if content[4:8] == b"ftyp" and content[8:12] in _HEIC:
+        return "image/heic", ".heic"
+    suffix = PurePosixPath(name).suffix.lower()
+    if suffix == ".msg" and content.startswith(_OUTLOOK):
+        return "application/vnd.ms-outlook", ".msg"
+    if suffix in _TEXT and b"\x00" not in content:
+        return _TEXT[suffix], suffix
+    return None
+
+
+def _text(media_type: str, content: bytes) -> str:
+    """What people read in a mail or a text; nothing for pictures. RecursionError: mails in mails without end."""
+    if media_type == "text/plain":
+        return content.decode("utf-8", "replace")
+    if media_type != "message/rfc822":
+        return ""
+    texts = [content.decode("utf-8", "replace")]  # as it stands, too: its headers, and a mail that is not well made
+    for part in BytesParser().parsebytes(content).walk():
+        payload = part.get_payload(decode=True) if part.get_content_maintype() == "text" else None
+        if isinstance(payload, bytes):
+            texts.append(payload.decode("utf-8", "replace"))
+    return "\n\n".join(texts)
+
+
+def _secret_in(name: str, text: str) -> BadInput | None:
+    """What is kept as evidence is kept for good, so no License Key may stand in it, and no code that frees a seat."""
+    try:
+        found = find_codes(text)
+    except ProtocolError:
+        return _unsearchable(name)
+    if found.license_keys:
+        return BadInput(
+            "evidence-holds-key",
+            f"{name} holds a License Key, and evidence is kept for good. Take the key out and add the file again.",
+        )
+    if found.deactivation_codes:
+        return BadInput(
+            "evidence-holds-code",
+            f"{name} holds a deactivation code. Paste it on the desk: it frees the seat without a restoration.",
+        )
+    return None
+
+
+def _unsearchable(name: str) -> BadInput:
+    return BadInput(
+        "evidence-unsearchable", f"{name} cannot be searched for License Keys. Save it as a PDF and add that."
+    )
+
+
+def _not_addable(case: Restoration, file: _File) -> Refused | None:
+    if case.state != RestorationState.REQUESTED:
+        return Refused(
+            "restoration-decided",
+            f"Case {case.restoration_id} is {case.state}: evidence is added only while a case is open.",
+        )
+    kept = dict(case.evidence.values_list("sha256", "name"))
+    if file.sha256 in kept:
+        same = kept[file.sha256]
+        under = "" if same == file.name else f" as {same}"
+        return Refused("evidence-kept-already", f"{file.name} is kept with this case already{under}. Nothing changed.")
+    if len(kept) >= MOST_FILES:
+        return Refused(
+            "evidence-full",
+            f"Case {case.restoration_id} has {MOST_FILES} files, which is the most. Put what matters into one PDF next "
+            "time.",
+        )
+    return None

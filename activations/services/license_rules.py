@@ -1,0 +1,93 @@
+"""What a license can be: its customer's name, which features until when, which versions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import date
+from typing import TYPE_CHECKING
+
+from chariot_license.protocol.versions import in_range
+from django.utils import timezone
+
+from activations.models import Feature
+from activations.services.results import BadInput, bad_letters
+
+if TYPE_CHECKING:
+    from activations.services.licenses import FeatureTerm
+
+VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})*")
+# What lies outside is a slip of the pen; the far end of the calendar has no second after it to expire at.
+EARLIEST_DAY, LATEST_DAY = date(2000, 1, 1), date(2199, 12, 31)
+MOST_NAME = 200
+MOST_VERSION = 40
+
+
+def bad_customer(name: str) -> BadInput | None:
+    if not name.strip():
+        return BadInput("customer-missing", "Say who the customer is.")
+    unseen = bad_letters(name.strip(), "The name of the customer", "customer-unfit")
+    if unseen:
+        return unseen
+    if len(name.strip()) > MOST_NAME or not name.strip().isprintable():
+        # It stands in every Usage License of the customer, which is as strict (docs/protocol.md).
+        message = f"The name of a customer has at most {MOST_NAME} letters, all of them printable."
+        return BadInput("customer-unfit", message)
+    return None
+
+
+def bad_versions(versions: tuple[str, str]) -> BadInput | None:
+    for version in filter(None, versions):
+        if len(version) > MOST_VERSION or not VERSION.fullmatch(version):
+            message = f"{version!r} is not a version. Write numbers and dots, for example 2.4 or 2.4.1."
+            return BadInput("version-unreadable", message)
+    low, high = versions
+    if low and high and not in_range(low, "", high):
+        return BadInput("versions-reversed", f"The lowest version {low} is above the highest, {high}.")
+    return None
+
+
+def bad_features(product: str, features: Sequence[FeatureTerm]) -> BadInput | None:
+    known = list(Feature.objects.filter(product__code=product).values_list("code", flat=True))
+    if not known:
+        return BadInput("product-unknown", f"There is no product {product}.")
+    if not features:
+        return BadInput("features-missing", f"Name at least one feature: {', '.join(known)}.")
+    codes = [feature.code for feature in features]
+    unknown = [code for code in codes if code not in known]
+    if unknown:
+        return BadInput("feature-unknown", f"{product} has no feature {unknown[0]}. It has: {', '.join(known)}.")
+    if len(set(codes)) < len(codes):
+        return BadInput("feature-twice", "Each feature can be named once.")
+    lasts = [feature.expires for feature in features if feature.expires is not None]
+    if any(not EARLIEST_DAY <= last <= LATEST_DAY for last in lasts):
+        return BadInput(
+            "feature-date-out-of-range",
+            f"The last day of a feature lies between {EARLIEST_DAY} and {LATEST_DAY}. Leave it out for one that does "
+            "not expire.",
+        )
+    return None
+
+
+def all_expired(features: Sequence[FeatureTerm]) -> BadInput | None:
+    """A license that never grants anything is a slip of the pen. An existing one may be ended like that."""
+    today = timezone.now().date()
+    lasts = [feature.expires for feature in features]
+    if any(last is None or last >= today for last in lasts):
+        return None
+    newest = max(last for last in lasts if last is not None)
+    return BadInput(
+        "features-expired",
+        f"Every feature would be over before the license begins: the latest last day is {newest}, today is {today}. "
+        "Correct the dates.",
+    )
+
+
+def expiry_warnings(features: Sequence[FeatureTerm]) -> tuple[str, ...]:
+    """Last days that are over already: allowed, and said, because most of them are typos."""
+    today = timezone.now().date()
+    return tuple(
+        f"The last day of {feature.code}, {feature.expires}, is over already: hosts will not get it."
+        for feature in features
+        if feature.expires is not None and feature.expires < today
+    )
