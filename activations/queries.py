@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
 
-from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import Count, Exists, F, IntegerField, Max, OuterRef, Q, QuerySet, Subquery, TextField
+from django.db.models.functions import Cast, Coalesce
 
-from activations.domain.words import RequestState, RestorationState
+from activations.domain.words import LicenseStatus, RequestState, RestorationState, TombstoneKind
 from activations.models import (
     Activation,
     LedgerEntry,
@@ -15,6 +18,8 @@ from activations.models import (
     LicenseTerms,
     Restoration,
     Seat,
+    Sighting,
+    Tombstone,
     UsageLicense,
     UsageRequest,
 )
@@ -109,11 +114,53 @@ def open_restorations() -> QuerySet[Restoration]:
     return waiting.select_related("activation__license__customer").order_by("requested_at", "id")
 
 
-def earlier_restorations(restoration: Restoration) -> QuerySet[Restoration]:
-    """The other cases of the same license, newest first: what a decision should know."""
-    others = Restoration.objects.filter(activation__license=restoration.activation.license)
-    return others.exclude(pk=restoration.pk).select_related("activation").order_by("-requested_at", "-id")
-
-
 def licenses_named(license_ids: tuple[str, ...]) -> QuerySet[License]:
     return licenses_with_seats().filter(license_id__in=license_ids).order_by("license_id")
+
+
+def sighted_tombstones() -> QuerySet[Tombstone]:
+    """Restored hosts that were written off and asked again since; `seen` is when, latest first (Design 9.9)."""
+    sightings = Sighting.objects.filter(tombstone=OuterRef("pk"))
+    open_ones = Tombstone.objects.filter(Exists(sightings), kind=TombstoneKind.RESTORED, settled_at__isnull=True)
+    found = open_ones.select_related("license__customer", "activation").annotate(seen=Max("sightings__seen_at"))
+    return found.order_by("-seen", "-id")
+
+
+@dataclass(frozen=True)
+class Ending:
+    """A license with features that end soon: `features` are (code, last day), the next to end first."""
+
+    license: License
+    features: tuple[tuple[str, date], ...]
+
+
+def ending_soon(today: date, days: int) -> list[Ending]:
+    """Licenses whose current terms have a feature with a last day from today to `days` later; first to end first."""
+    last = today + timedelta(days=days)
+    # The months pick the rows in the database, so that only licenses that may be meant are read.
+    months = Q()
+    for month in sorted({f"{today + timedelta(days=day):%Y-%m}" for day in range(days + 1)}):
+        months |= Q(as_text__contains=f'"{month}-')
+    current = LicenseTerms.objects.filter(revision=F("license__terms_revision"))
+    current = current.exclude(license__status=LicenseStatus.REVOKED).annotate(as_text=Cast("features", TextField()))
+    found = []
+    for terms in current.filter(months).select_related("license__customer"):
+        features = _ending_features(terms.features, today, last)
+        if features:
+            found.append(Ending(terms.license, features))
+    return sorted(found, key=lambda ending: (ending.features[0][1], ending.license.license_id))
+
+
+def _ending_features(features: Iterable[dict[str, Any]], today: date, last: date) -> tuple[tuple[str, date], ...]:
+    dated = [(feature["code"], date.fromisoformat(feature["expires"])) for feature in features if feature["expires"]]
+    return tuple(sorted((row for row in dated if today <= row[1] <= last), key=lambda row: (row[1], row[0])))
+
+
+def booked_since(since: datetime, kinds: Iterable[str]) -> QuerySet[LedgerEntry]:
+    """What was booked of these kinds from then on, newest first."""
+    return LedgerEntry.objects.filter(at__gte=since, kind__in=list(kinds)).order_by("-at", "-id")
+
+
+def numbers_by_kind(entries: QuerySet[LedgerEntry]) -> dict[str, int]:
+    """How many of each kind."""
+    return dict(entries.order_by().values_list("kind").annotate(Count("pk")))

@@ -17,7 +17,10 @@ from activations.services.results import BadInput, Refused
 
 @dataclass(frozen=True)
 class Action:
-    """One action on one row. `perform` calls the service with the reason and returns what it answered."""
+    """One action on one row. `perform` calls the service with the reason and returns what it answered.
+
+    `template` may extend the plain page; `more` is what it shows besides, read again when nothing was booked.
+    """
 
     title: str
     explanation: str
@@ -28,12 +31,17 @@ class Action:
     done: Callable[[Any], tuple[str, str]]  # from the service's answer to (message, where to go)
     dangerous: bool = False
     reason_label: str = "Reason"
+    reason_help: str = "Goes into the ledger and cannot be changed there."
+    first_reason: str = ""  # what the reason most likely is, to be changed or kept
+    template: str = "desk/action.html"
+    more: Callable[[], dict[str, Any]] = dict
 
 
 def run(request: HttpRequest, action: Action) -> HttpResponse:
     """Asks for the reason, or performs the action and goes to where its result is shown."""
-    form = ReasonForm(request.POST or None)
+    form = ReasonForm(request.POST or None, initial={"reason": action.first_reason})
     form.fields["reason"].label = action.reason_label
+    form.fields["reason"].help_text = action.reason_help
     error = ""
     if request.method == "POST" and form.is_valid():
         result = action.perform(form.cleaned_data["reason"].strip())
@@ -42,4 +50,5 @@ def run(request: HttpRequest, action: Action) -> HttpResponse:
             messages.success(request, message)
             return redirect(target)
         error = result.message
-    return page(request, "desk/action.html", action.title, {"action": action, "form": form, "error": error})
+    context = {"action": action, "form": form, "error": error, **action.more()}
+    return page(request, action.template, action.title, context)

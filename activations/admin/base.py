@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -14,11 +15,12 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Model
 from django.http import HttpRequest
 from django.shortcuts import redirect
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from activations.admin import by_date, list_export, saved_filters
 from activations.admin.access import may
 from activations.domain.words import Ability
 
@@ -45,6 +47,16 @@ class ReadOnlyAdmin(_ModelAdmin):
 
     public_id: tuple[str, str] | None = None  # prefix of Design 2, and the field that holds the id
 
+    # What CSV and XLSX files of the list hold: heading -> path of the value from the row, or a function of the row.
+    # Written down for each list, so that a new column of a table is in no file before somebody thought about it.
+    export_columns: Mapping[str, list_export.Source] = {}
+    export_command = ""  # what writes more rows than a browser should wait for
+    # Shown where the list has no row at all: what it will hold, and the page (label, URL name) on which that begins.
+    empty_words = ""
+    empty_link: tuple[str, str] | None = None
+    import_page = ""  # the URL name of the page that imports rows of this list from a file
+    importers: tuple[Ability, ...] = ()
+
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
         """A whole id finds its row however it was typed: lower case, O for 0, spaces for dashes."""
         if self.public_id and search_term.strip():
@@ -53,10 +65,46 @@ class ReadOnlyAdmin(_ModelAdmin):
                 return queryset.filter(**{field: parse_public_id(prefix, search_term)}), False
         return super().get_search_results(request, queryset, search_term)
 
+    def list_name(self) -> str:
+        name = str(getattr(self, "nav_name", "") or self.opts.verbose_name_plural)
+        return name[:1].upper() + name[1:]
+
+    def list_url(self, action: str = "changelist") -> str:
+        return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_{action}")
+
+    def get_urls(self) -> list[URLPattern]:
+        def page(route: str, view: Any, name: str) -> URLPattern:
+            def of_this_list(request: HttpRequest, **named: Any) -> Any:
+                return view(self, request, **named)
+
+            name = f"{self.opts.app_label}_{self.opts.model_name}_{name}"
+            return path(route, self.admin_site.admin_view(of_this_list), name=name)
+
+        return [
+            page("export/", list_export.export, "export"),
+            page("save-view/", saved_filters.save, "save_view"),
+            page("delete-view/", saved_filters.delete, "delete_view"),
+            *super().get_urls(),
+        ]
+
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         # "Select license to view" says less than the name of the list.
-        name = str(getattr(self, "nav_name", "") or self.opts.verbose_name_plural)
-        context = {"title": name[:1].upper() + name[1:], **(extra_context or {})}
+        context: dict[str, Any] = {"title": self.list_name(), **(extra_context or {})}
+        # Django asks for the permission later; who may not see the list gets no query of ours either.
+        if self.has_view_permission(request):
+            query = saved_filters.kept_query(self, request).urlencode()
+            context |= {
+                "list_query": query,
+                "list_url": self.list_url(),
+                "saved_views": saved_filters.views_of(self, request),
+                "save_view_url": f"{self.list_url('save_view')}?{query}",
+                "delete_view_url": f"{self.list_url('delete_view')}?{query}",
+                "export_url": f"{self.list_url('export')}?{query}" if self.export_columns else "",
+                "calendar": by_date.calendar_of(self, request),
+                "empty_words": self.empty_words,
+                "empty_link": self.empty_link and (self.empty_link[0], reverse(self.empty_link[1])),
+                "import_url": reverse(self.import_page) if self.import_page and may(request, *self.importers) else "",
+            }
         return super().changelist_view(request, context)
 
     def found(self, request: HttpRequest, object_id: str) -> Any:
@@ -74,6 +122,8 @@ class ReadOnlyAdmin(_ModelAdmin):
         """Only what a filter of the page sends. Any other lookup would let a reader guess at columns, letter by
         letter, that no page shows: password hashes, a License Key in a kept mail.
         """
+        if self.date_hierarchy and by_date.part_of(self.date_hierarchy, lookup):
+            return by_date.sensible(value)
         offered = [entry[0] if isinstance(entry, tuple) else entry for entry in self.list_filter]
         names = [name if isinstance(name, str) else getattr(name, "parameter_name", None) for name in offered]
         return any(lookup.removeprefix(name) in FILTER_LOOKUPS for name in names if name and lookup.startswith(name))

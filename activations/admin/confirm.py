@@ -11,20 +11,26 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from activations import queries
-from activations.admin import replies
+from activations.admin import once
 from activations.admin.access import actor_of, needs
 from activations.admin.desk import ORIGIN, dry_run_page, problem_page
 from activations.admin.forms import ConfirmForm, PasteForm, chosen_from
 from activations.admin.pages import Problem, desk_page, keep_result, kept_result, page
 from activations.admin.words import tell
 from activations.domain.decisions import Chosen
+from activations.domain.letters import kind_for
 from activations.domain.words import Ability, Outcome
 from activations.models import UsageLicense
 from activations.services.issue import Submission, submit_usage_request
+from activations.services.replies import text_in_use
 from activations.services.results import BadInput, Refused
 
 STALE = (
     "Something changed since you looked, so nothing was booked. This is the new dry run; please read it before you "
+    "confirm."
+)
+NEW_TEXT = (
+    "The text of this reply was changed since you looked, so nothing was booked. Please read the new reply before you "
     "confirm."
 )
 
@@ -52,7 +58,30 @@ def confirm(request: HttpRequest) -> HttpResponse:
         return _again(
             request, text, taken, form, "Choose one of the options, or put the request on the desk for a lead."
         )
+    if words == taken and _text_changed(request.POST.get("reply_text", ""), looked):
+        return _again(request, text, taken, form, NEW_TEXT)
+    if _clicked_twice(request, looked):
+        return _booked_before(request, looked.request_id)
     return _book(request, form, text, chosen)
+
+
+def _clicked_twice(request: HttpRequest, looked: Submission) -> bool:
+    """Sending a stored answer again changes no fact, so only the form tells a second click from a second email."""
+    token = request.POST.get("token", "")
+    if looked.decision.outcome is not Outcome.RESENT or not token or once.first_use(request, token):
+        return False
+    return kept_result(request, looked.request_id) is not None
+
+
+def _booked_before(request: HttpRequest, request_id: str) -> HttpResponse:
+    messages.info(request, "This was booked already, by the click before. Nothing was booked twice.")
+    return redirect("admin:desk_result", request_id=request_id)
+
+
+def _text_changed(shown: str, looked: Submission) -> bool:
+    """Whether the reply that was shown was written from another version of the text than is in use now."""
+    kind = kind_for(looked.decision)
+    return shown.startswith(f"{kind} ") and shown != f"{kind} {text_in_use(kind).version}"
 
 
 def _book(request: HttpRequest, form: ConfirmForm, text: str, chosen: Chosen) -> HttpResponse:
@@ -65,6 +94,7 @@ def _book(request: HttpRequest, form: ConfirmForm, text: str, chosen: Chosen) ->
         chosen=chosen,
         expect=form.cleaned_data["expect"],
         reason=form.cleaned_data["reason"].strip(),
+        reply=True,
     )
     taken = tuple(form.cleaned_data["taken"].split())
     if isinstance(result, Submission):
@@ -109,8 +139,7 @@ def _stale(request: HttpRequest, text: str, result: Submission) -> HttpResponse:
     kept = kept_result(request, result.request_id)
     answer = UsageLicense.objects.filter(request__request_id=result.request_id).first()
     if result.decision.outcome is Outcome.RESENT and kept and answer and answer.text == kept["block"]:
-        messages.info(request, "This was booked already, by the click before. Nothing was booked twice.")
-        return redirect("admin:desk_result", request_id=result.request_id)
+        return _booked_before(request, result.request_id)
     looked = _look(request, text, Chosen())
     if not isinstance(looked, Submission):
         return problem_page(request, text, looked)
@@ -134,12 +163,8 @@ def _keep(request: HttpRequest, result: Submission) -> None:
         "warnings": list(decision.warnings),
         "block": result.usage_license or "",
         "usage_license_id": result.usage_license_id or "",
-        "reply": replies.refused(decision.customer, result.license_id),
+        "reply": result.reply or "",
     }
-    if result.usage_license and result.usage_license_id:
-        kept["reply"] = replies.issued(
-            decision.customer, result.usage_license, result.license_id, result.usage_license_id
-        )
     keep_result(request, result.request_id, kept)
 
 
@@ -177,6 +202,21 @@ def download(request: HttpRequest, request_id: str) -> HttpResponse:
     kept = kept_result(request, request_id)
     if kept is None or not kept["block"]:
         return redirect("admin:desk_request", request_id=request_id)
-    response = HttpResponse(kept["block"], content_type="text/plain; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{kept["usage_license_id"]}.txt"'
+    return _file(kept["block"], kept["usage_license_id"])
+
+
+@never_cache
+@needs(Ability.ISSUE)
+@require_safe
+def download_reply(request: HttpRequest, request_id: str) -> HttpResponse:
+    """The reply just booked, as a text file."""
+    kept = kept_result(request, request_id)
+    if kept is None:
+        return redirect("admin:desk_request", request_id=request_id)
+    return _file(kept["reply"], f"reply-{request_id[:8]}")
+
+
+def _file(text: str, name: str) -> HttpResponse:
+    response = HttpResponse(text, content_type="text/plain; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{name}.txt"'
     return response

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import islice, product
 
+from django.contrib import messages
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -12,13 +13,15 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from activations import queries
-from activations.admin import replies, showing
+from activations.admin import showing
 from activations.admin.access import actor_of, needs
 from activations.admin.forms import DeactivateForm, PasteForm
 from activations.admin.pages import Problem, desk_page, keep_result, kept_result, page
 from activations.admin.pasted import Pasted
+from activations.admin.replies import seal
 from activations.domain.words import Ability, Actor
 from activations.models import Activation, License
+from activations.services import replies
 from activations.services.deactivate import Deactivated, deactivate_activation
 from activations.services.results import BadInput, Refused
 
@@ -50,6 +53,7 @@ class Preview:
     code: str
     result: Deactivated
     seats: showing.SeatRow
+    draft: replies.Draft
 
     @property
     def title(self) -> str:
@@ -65,7 +69,7 @@ class Preview:
 
     @property
     def expect(self) -> str:
-        return f"{self.result.activation_id}:{self.result.effect}"
+        return _expected(self.result, self.draft)
 
 
 def for_codes(request: HttpRequest, text: str, found: Pasted) -> HttpResponse:
@@ -104,7 +108,17 @@ def preview(license_id: str, code: str, actor: Actor) -> Preview | Refused | Bad
     activation = Activation.objects.get(activation_id=result.activation_id)
     occupied: int = license.occupied  # type: ignore[attr-defined]
     seats = showing.freed_row(license, result.activation_id, occupied, freed=result.effect == "freed")
-    return Preview(license, activation, code, result, seats)
+    return Preview(license, activation, code, result, seats, _draft(result))
+
+
+def _draft(result: Deactivated) -> replies.Draft:
+    activation = Activation.objects.select_related("license").get(activation_id=result.activation_id)
+    return replies.to_code(activation, freed=result.effect == "freed")
+
+
+def _expected(result: Deactivated, draft: replies.Draft) -> str:
+    """What the form carries of the dry run: which activation, what happens to it, and the text of the reply."""
+    return f"{result.activation_id}:{result.effect}:{draft.version}"
 
 
 def _preview_page(request: HttpRequest, previews: list[Preview], error: str = "") -> HttpResponse:
@@ -129,10 +143,11 @@ def deactivate(request: HttpRequest) -> HttpResponse:
             actor=actor,
             source=SOURCE,
             reason=given["reason"].strip(),
+            reply=True,
         )
         # Given twice, a code is booked once and answers "repeated": a second click is no surprise.
         as_shown = isinstance(result, Deactivated) and (
-            result.effect == "repeated" or given["expect"] == f"{result.activation_id}:{result.effect}"
+            result.effect == "repeated" or given["expect"] == _expected(result, _draft(result))
         )
         if not as_shown:
             transaction.set_rollback(True)
@@ -141,13 +156,21 @@ def deactivate(request: HttpRequest) -> HttpResponse:
         return desk_page(request, PasteForm(), Problem("This code frees nothing", sentences))
     if not as_shown:
         return _changed(request, given["license_id"], given["code"], actor)
-    kept = {
-        "effect": result.effect,
-        "message": result.message,
-        "reply": replies.deactivated(result.license_id, result.activation_id, freed=result.effect == "freed"),
-    }
-    keep_result(request, result.activation_id, kept)
+    _keep(request, result)
     return redirect("admin:desk_deactivated", activation_id=result.activation_id)
+
+
+def _keep(request: HttpRequest, result: Deactivated) -> None:
+    """For the page after the redirect. A code given again kept no reply: its draft is kept when it is sent."""
+    if result.reply is not None:
+        kept = {"message": result.message, "reply": result.reply}
+    elif kept_result(request, result.activation_id):
+        messages.info(request, result.message)
+        return
+    else:
+        draft = _draft(result)
+        kept = {"message": result.message, "reply": draft.body, "keep": seal(request, draft)}
+    keep_result(request, result.activation_id, kept)
 
 
 def _changed(request: HttpRequest, license_id: str, code: str, actor: Actor) -> HttpResponse:

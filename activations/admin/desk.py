@@ -4,26 +4,33 @@ from __future__ import annotations
 
 from typing import Any
 
-from chariot_license.protocol.block import FoundBlock
-from chariot_license.protocol.errors import ProtocolError
 from chariot_license.protocol.request import read_request
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from activations import queries
-from activations.admin import deactivation, replies, showing
+from activations import queries, searching
+from activations.admin import deactivation, once, several, showing
 from activations.admin.access import DESK, actor_of, needs
+from activations.admin.base import page_of
 from activations.admin.forms import PasteForm, chosen_from, option_words
 from activations.admin.pages import Problem, desk_page, page
-from activations.admin.pasted import Pasted, recognise, text_of_upload
+from activations.admin.pasted import Pasted, recognise, text_of_paste, text_of_upload, without_keys
+from activations.admin.replies import seal
 from activations.domain.decisions import Option
-from activations.domain.words import Ability, Actor, RequestState
+from activations.domain.letters import listed
+from activations.domain.words import Ability, Choice, Outcome, RequestState
+from activations.services import replies
 from activations.services.intake import keep_refused
 from activations.services.issue import Submission, submit_usage_request
-from activations.services.results import BadInput, Refused
+from activations.services.results import BadInput, Refused, Unanswerable
 
 ORIGIN = "desk"
+BESIDE = (
+    "There is a damaged Usage Request in this text as well, mostly because a mail program quoted this one. If it is "
+    "another Chariot's, paste it alone: the desk then drafts the reply that asks for its lines."
+)
 
 
 @never_cache
@@ -39,7 +46,21 @@ def desk(request: HttpRequest) -> HttpResponse:
     text = form.cleaned_data["text"]
     if form.cleaned_data["upload"]:
         text = text_of_upload(form.cleaned_data["upload"].read())
+    return look(request, text_of_paste(text))
+
+
+def look(request: HttpRequest, text: str) -> HttpResponse:
+    """What a text leads to. A License Key in it is needed for nothing, so no page carries it on."""
     found = recognise(text)
+    text = without_keys(text, found)
+    if {"one", "code"} & request.POST.keys():
+        several.note_done(request)
+    else:
+        several.forget(request)
+    if several.is_several(found):
+        return several.several_page(request, text, found)
+    if found.has_request and found.has_code and found.codes.license_ids and "code" not in request.POST:
+        several.remember_pair(request, found)
     if found.has_request and "code" not in request.POST:
         return _for_request(request, text, found)
     if found.has_code:
@@ -59,13 +80,11 @@ def stored_request(request: HttpRequest, request_id: str) -> HttpResponse:
 
 
 def _for_request(request: HttpRequest, text: str, found: Pasted) -> HttpResponse:
-    if len(found.requests) > 1:
-        return _several(request, text, found.requests)
     actor = actor_of(request)
     result = submit_usage_request(source=text, actor=actor, origin=ORIGIN, dry_run=True)
     if isinstance(result, Submission):
-        return dry_run_page(request, text, result)
-    if request.method == "POST" and isinstance(result, Refused) and result.code != "not-allowed":
+        return dry_run_page(request, text, result, notice=BESIDE if len(found.blocks) > 1 else "")
+    if request.method == "POST" and isinstance(result, Unanswerable):
         # There is nothing to confirm, so it is kept here: what was sent and refused stays in the intake log.
         keep_refused(source=text, problem=result, actor=actor)
     return problem_page(request, text, result)
@@ -79,34 +98,70 @@ def dry_run_page(
     `taken` is what earlier questions were answered with; then `expect`, among `more`, is the digest of the first dry
     run, whose facts and decision are the ones that booking compares.
     """
-    actor = actor_of(request)
     found = recognise(text)
     license = queries.license_named(submission.license_id)
     if license is None or len(found.requests) != 1:
         return _nothing_found(request, text, found)
     block, decision = found.requests[0], submission.decision
-    options = tuple(_option(block.text, actor, taken, option) for option in decision.options)
-    run = showing.dry_run(submission, read_request(block.data), license, options)
+    claims = read_request(block.data)
+    options = [_option(request, block.text, taken, option) for option in decision.options]
+    run = showing.dry_run(submission, claims, license, tuple(view for view, _ in options))
     stored = queries.request_named(submission.request_id)
+    waits = stored if stored and stored.state == RequestState.PENDING else None
+    draft = _draft(submission, claims.hostname)
     context = {
         "run": run,
+        "options": [(view, _draft(led, claims.hostname).body if led else "") for view, led in options],
+        "refusal": _refusal(request, block.text, taken, claims.hostname) if decision.outcome is Outcome.ISSUED else "",
         "text": text,
         "taken": " ".join(taken),
         "expect": submission.digest,
-        "draft": "" if decision.action else replies.refused(decision.customer, submission.license_id),
-        "repaired": replies.listed(submission.repaired),
+        "sentence": _beyond(run.title, decision.staff),
+        "draft": draft.body,
+        "incomplete": decision.action is not None,
+        "token": once.new_token(),
+        "reply_text": f"{draft.kind} {draft.version}",
+        # It was kept when it was put on the desk; sent once more, it is kept once more.
+        "keep": seal(request, draft) if waits else "",
+        "repaired": listed(submission.repaired),
         "also_code": found.has_code,
-        "waits": stored if stored and stored.state == RequestState.PENDING else None,
+        "waits": waits,
         **more,
     }
     return page(request, "desk/dry_run.html", f"Dry run: {run.title}", context)
 
 
-def _option(block: str, actor: Actor, taken: tuple[str, ...], option: Option) -> showing.OptionView:
+def _beyond(title: str, sentence: str) -> str:
+    """What the sentence says besides the title that stands above it."""
+    rest = sentence.removeprefix(title).lstrip(".;: ") if sentence.startswith((f"{title}.", f"{title};")) else sentence
+    return rest[:1].upper() + rest[1:]
+
+
+def _draft(submission: Submission, host: str) -> replies.Draft:
+    return replies.dry_run_of_request(
+        submission.decision, license_id=submission.license_id, request_id=submission.request_id, host=host
+    )
+
+
+def _option(
+    request: HttpRequest, block: str, taken: tuple[str, ...], option: Option
+) -> tuple[showing.OptionView, Submission | None]:
     """The option with what choosing it would lead to, found by another dry run."""
-    chosen = chosen_from([*taken, option_words(option)])
-    result = submit_usage_request(source=block, actor=actor, origin=ORIGIN, dry_run=True, chosen=chosen)
-    return showing.option_view(option, result if isinstance(result, Submission) else None, actor)
+    led = _led_to(request, block, [*taken, option_words(option)])
+    return showing.option_view(option, led, actor_of(request)), led
+
+
+def _refusal(request: HttpRequest, block: str, taken: tuple[str, ...], host: str) -> str:
+    """What the customer would read if the request that could be answered were refused."""
+    led = _led_to(request, block, [*taken, Choice.REFUSE])
+    return _draft(led, host).body if led else ""
+
+
+def _led_to(request: HttpRequest, block: str, words: list[str]) -> Submission | None:
+    result = submit_usage_request(
+        source=block, actor=actor_of(request), origin=ORIGIN, dry_run=True, chosen=chosen_from(words)
+    )
+    return result if isinstance(result, Submission) else None
 
 
 def problem_page(request: HttpRequest, text: str, result: Refused | BadInput) -> HttpResponse:
@@ -116,34 +171,27 @@ def problem_page(request: HttpRequest, text: str, result: Refused | BadInput) ->
         lines = result.detail.get("lines")
         numbers = [line for line in lines if isinstance(line, int)] if isinstance(lines, list) else []
         sentences = (result.message, "Nothing was booked. Ask the customer for what is missing.")
-        return desk_page(request, form, Problem("Damaged Usage Request", sentences, replies.damaged(numbers)))
+        return _with_draft(request, form, "Damaged Usage Request", sentences, replies.damaged(numbers))
     if result.code == "not-allowed":
         return desk_page(request, form, Problem("Not for your role", (result.message,)))
-    kept = ("Nothing was booked; the text is kept in the intake log.",) if isinstance(result, Refused) else ()
-    sentences = (result.message, *kept)
-    return desk_page(request, form, Problem("Refused", sentences, replies.not_accepted(result.code)))
+    kept = ("Nothing was booked; the text is kept in the intake log.",) if isinstance(result, Unanswerable) else ()
+    draft = replies.not_accepted(result.code, str(result.detail.get("license_id", "")))
+    return _with_draft(request, form, "Refused", (result.message, *kept), draft)
 
 
-def _several(request: HttpRequest, text: str, blocks: tuple[FoundBlock, ...]) -> HttpResponse:
-    several = []
-    for block in blocks:
-        try:
-            claims = read_request(block.data)
-            name = f"{claims.hostname or 'unnamed host'}, request number {claims.counter}, Chariot {claims.version}"
-        except ProtocolError as error:
-            name = error.message
-        several.append((name, block.text))
-    problem = Problem(
-        f"{len(blocks)} Usage Requests in one text",
-        ("Nothing was booked. Look at them one at a time: of each Chariot, only the newest request counts.",),
-    )
-    return desk_page(request, PasteForm(initial={"text": text}), problem, several=several)
+def _with_draft(
+    request: HttpRequest, form: PasteForm, title: str, sentences: tuple[str, ...], draft: replies.Draft
+) -> HttpResponse:
+    return desk_page(request, form, Problem(title, sentences, draft.body), keep=seal(request, draft))
 
 
 def _nothing_found(request: HttpRequest, text: str, found: Pasted) -> HttpResponse:
     """Says what was looked for and, where something nearly fits, what is wrong with it."""
     form = PasteForm(initial={"text": text})
     codes = found.codes
+    row = searching.page_of_id(text)
+    if row is not None:
+        return redirect(page_of(row))
     if found.unreadable:
         return desk_page(request, form, Problem("Unreadable text", (found.unreadable,)))
     if found.problems:
@@ -161,7 +209,8 @@ def _nothing_found(request: HttpRequest, text: str, found: Pasted) -> HttpRespon
     if codes.license_keys:
         sentence = (
             "A License Key alone says nothing about a Chariot. Ask the customer for the Usage Request that Chariot "
-            "makes with it, and do not send the key on: it is secret."
+            "makes with it, and do not send the key on: it is secret. To open its license, put the key into the search "
+            "field above."
         )
         return desk_page(request, PasteForm(), Problem("A License Key", (sentence,)))
     if codes.license_ids:

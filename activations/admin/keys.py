@@ -19,6 +19,17 @@ class SigningKeyAdmin(ReadOnlyAdmin):
     readers = (Ability.MANAGE_KEYS, Ability.READ_LEDGER)
     list_display = ["name", "purpose", "serial", "current", "until", "made", "retired"]
     list_filter = ["purpose", "current"]
+    date_hierarchy = "created_at"
+    export_columns = {
+        "name": "name",
+        "purpose": "purpose",
+        "serial": "serial",
+        "current": "current",
+        "valid until": "not_after",
+        "made": "created_at",
+        "retired": "retired_at",
+    }
+    empty_words = "An administrator makes the first keys with `manage.py signing_key create-root`, then `issue`."
     fields = ["name", "purpose", "serial", "current", "until", "made", "retired", "certificate_pem"]
 
     @admin.display(description="valid until", ordering="not_after")

@@ -49,6 +49,21 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
     list_display = ["time", "chain", "seq", "told", "actor", "reason"]
     list_display_links = ["time"]
     list_filter = [("at", TimeFilter), KindFilter, ActorFilter]
+    date_hierarchy = "at"
+    export_columns = {
+        "time": "at",
+        "chain": "chain",
+        "entry": "seq",
+        "kind": "kind",
+        "what": lambda row: title_of(row.kind),
+        "detail": lambda row: tell(row).detail,
+        "actor": "actor",
+        "reason": "reason",
+        "source": "source",
+        "hash": "hash",
+    }
+    export_command = "manage.py export_ledger"
+    empty_words = "The first entry is written when a license, a signing key or a staff account is made."
     search_fields = ["chain"]
     search_help_text = "Chain: a License ID, or portal"
     public_id = ("LIC", "chain")

@@ -1,50 +1,104 @@
-"""Licenses: the list, the page of one license with its seats and history, and what a license manager changes."""
+"""Licenses: the list, and the page of one license with its seats, terms, history and what can be done with it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
+from django.db.models import Exists, F, OuterRef, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import redirect
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
-from django.views.decorators.cache import never_cache
 
-from activations import queries
-from activations.admin import actions, once, showing
-from activations.admin.access import actor_of, may, needs
-from activations.admin.base import ReadOnlyAdmin, badge, page_of, when
-from activations.admin.forms import NewLicenseForm, ReasonForm, TermsForm, features_as_initial
+from activations import queries, upgrades
+from activations.admin import importing, license_changes, older_terms, showing
+from activations.admin.access import actor_of, may
+from activations.admin.base import ReadOnlyAdmin, TimeFilter, badge, when
 from activations.admin.pages import page
+from activations.admin.terms_view import TermRow, Terms, side_by_side
 from activations.admin.words import feature_words, tell, version_words
-from activations.domain.words import Ability, LicenseStatus
-from activations.models import License, LicenseTerms, Product
-from activations.services.licenses import (
-    DEFAULT_PRODUCT,
-    LicenseChange,
-    LicenseCreated,
-    change_license,
-    create_license,
-    replace_license_key,
-)
-from activations.services.results import BadInput, Refused
+from activations.domain.words import Ability, ActivationState, LicenseStatus
+from activations.models import Activation, License, LicenseTerms
+from activations.services.results import lacking
 
-SOURCE = "admin"
 SHOWN_ENTRIES = 100
+
+
+class SeatsFilter(admin.SimpleListFilter):
+    title = "seats"
+    parameter_name = "seats"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("full", "All taken"), ("free", "Some free"), ("unused", "None taken yet")]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        narrowed: dict[str, dict[str, Any]] = {
+            "full": {"occupied__gte": F("allowed")},
+            "free": {"occupied__lt": F("allowed")},
+            "unused": {"occupied": 0},
+        }
+        return queryset.filter(**narrowed.get(self.value() or "", {}))
+
+
+class TermsFilter(admin.SimpleListFilter):
+    title = "hosts"
+    parameter_name = "hosts"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("behind", "Some still on older terms"), ("lost", "Some lost")]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        narrowed = {
+            "behind": upgrades.all_behind(),
+            "lost": Activation.objects.filter(state=ActivationState.LOST),
+        }.get(self.value() or "")
+        return queryset if narrowed is None else queryset.filter(Exists(narrowed.filter(license=OuterRef("pk"))))
+
+
+def _of_current_terms(column: str) -> Subquery:
+    current = LicenseTerms.objects.filter(license=OuterRef("pk"), revision=OuterRef("terms_revision"))
+    return Subquery(current.values(column)[:1])
 
 
 @admin.register(License)
 class LicenseAdmin(ReadOnlyAdmin):
-    list_display = ["license_id", "customer", "status_badge", "seats", "terms_revision", "created"]
-    list_filter = ["status", "product"]
+    list_display = ["license_id", "customer", "status_badge", "seats", "features", "terms_revision", "created"]
+    list_filter = ["status", SeatsFilter, TermsFilter, ("created_at", TimeFilter), "product"]
+    date_hierarchy = "created_at"
+    export_columns = {
+        "License ID": "license_id",
+        "customer": "customer.name",
+        "product": "product.code",
+        "status": "status",
+        "allowed": "allowed",
+        "occupied": "occupied",
+        "terms revision": "terms_revision",
+        "features": lambda row: "; ".join(feature_words([feature]) for feature in (row.granted or [])),
+        "lowest version": "version_low",
+        "highest version": "version_high",
+        "created": "created_at",
+    }
+    empty_words = "A license manager makes the first one with New license, or imports a list from a file."
+    import_page = "admin:license_import"
+    importers = (Ability.CREATE_LICENSE,)
     search_fields = ["license_id", "customer__name", "customer__contacts__email"]
     search_help_text = "License ID, customer, or a contact's email"
     public_id = ("LIC", "license_id")
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return queries.licenses_with_seats()
+        return queries.licenses_with_seats().annotate(
+            granted=_of_current_terms("features"),
+            version_low=_of_current_terms("version_low"),
+            version_high=_of_current_terms("version_high"),
+        )
+
+    @admin.display(description="features")
+    def features(self, row: Any) -> SafeString:
+        told = ((feature_words([feature]),) for feature in row.granted or [])
+        return format_html_join(", ", '<span class="nowrap">{}</span>', told)
 
     @admin.display(description="status", ordering="status")
     def status_badge(self, row: License) -> SafeString:
@@ -66,16 +120,25 @@ class LicenseAdmin(ReadOnlyAdmin):
             return path(f"<int:pk>/{name}/", self.admin_site.admin_view(view), name=f"license_{name.replace('-', '_')}")
 
         return [
-            action("terms", change_terms),
-            action("suspend", suspend),
-            action("reinstate", reinstate),
-            action("revoke", revoke),
-            action("replace-key", replace_key),
+            path("import/", self.admin_site.admin_view(importing.import_licenses_page), name="license_import"),
+            path(
+                "import/example.csv",
+                self.admin_site.admin_view(importing.licenses_example),
+                name="license_import_example",
+            ),
+            path("import/keys/", self.admin_site.admin_view(importing.license_keys), name="license_import_keys"),
+            action("terms", license_changes.change_terms),
+            action("suspend", license_changes.suspend),
+            action("reinstate", license_changes.reinstate),
+            action("revoke", license_changes.revoke),
+            action("replace-key", license_changes.replace_key),
+            action("show-key", license_changes.show_key),
+            action("older-terms", older_terms.older_terms),
             *super().get_urls(),
         ]
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None) -> Any:
-        return new_license(request)
+        return license_changes.new_license(request)
 
     def change_view(
         self,
@@ -92,20 +155,21 @@ def license_page(request: HttpRequest, license: Any) -> HttpResponse:
     terms = {row.revision: row for row in LicenseTerms.objects.filter(license=license)}
     current = terms[license.terms_revision]
     activations = list(queries.activations_of(license))
+    behind = [row for row in activations if _older_terms(row, license)]
+    possible = license_actions(request, license)
     context = {
         "license": license,
         "status": badge(license.status),
         "seats": showing.static_row(license, license.occupied),
         "features": current.features,
         "versions": version_words(current.version_low, current.version_high),
-        "activations": [(row, badge(row.state), _older_terms(row, license)) for row in activations],
-        "revisions": [
-            (row, feature_words(row.features), version_words(row.version_low, row.version_high))
-            for row in sorted(terms.values(), key=lambda row: -row.revision)
-        ],
+        "activations": [(row, badge(row.state), row in behind) for row in activations],
+        "behind": len(behind),
+        "revisions": _revisions(terms),
         "history": [tell(entry) for entry in queries.history_of(license.license_id, newest=SHOWN_ENTRIES)],
         "shown_entries": SHOWN_ENTRIES,
-        "may_change": may(request, Ability.CHANGE_LICENSE),
+        "actions": [action for action in possible if not action.why_not],
+        "not_now": [action for action in possible if action.why_not],
         "may_read_ledger": may(request, Ability.READ_LEDGER),
         "revoked": license.status == LicenseStatus.REVOKED,
         "suspended": license.status == LicenseStatus.SUSPENDED,
@@ -113,201 +177,46 @@ def license_page(request: HttpRequest, license: Any) -> HttpResponse:
     return page(request, "desk/license.html", license.license_id, context)
 
 
-def _older_terms(row: Any, license: License) -> bool:
-    installed = row.usage_license.terms_revision if row.usage_license else license.terms_revision
-    return row.state == "active" and installed < license.terms_revision
+@dataclass(frozen=True)
+class LicenseAction:
+    """Something that can be done with a license; `why_not` says why not now, or not by this person."""
+
+    title: str
+    url: str
+    why_not: str = ""
+    tone: str = ""  # "primary" or "danger"
 
 
-@never_cache
-@needs(Ability.CREATE_LICENSE)
-def new_license(request: HttpRequest) -> HttpResponse:
-    """Creates a license. Its License Key is on the page that answers, and nowhere afterwards."""
-    product = Product.objects.get(code=DEFAULT_PRODUCT)
-    initial = {"allowed": 1}
-    form = NewLicenseForm(request.POST or None, product=product, initial=initial)
-    error = ""
-    if request.method == "POST" and form.is_valid():
-        if not once.first_use(request, request.POST.get("token", "")):
-            messages.info(
-                request,
-                "This form was sent before, so no second license was made. Its License Key is shown once only; if it "
-                "was missed, replace the key on the license's page.",
-            )
-            return redirect("admin:activations_license_changelist")
-        result = create_license(
-            customer=form.cleaned_data["customer"],
-            allowed=form.cleaned_data["allowed"],
-            features=form.feature_terms(),
-            versions=form.versions(),
-            product=product.code,
-            actor=actor_of(request),
-            source=SOURCE,
-        )
-        if isinstance(result, LicenseCreated):
-            return _key_page(request, result, "License created")
-        error = result.message
-    context = {"form": form, "error": error, "token": once.new_token(), "product": product}
-    return page(request, "desk/license_new.html", "New license", context)
+def license_actions(request: HttpRequest, license: License) -> list[LicenseAction]:
+    """In the order in which they are wanted."""
+    gone = "A revoked license stays revoked." if license.status == LicenseStatus.REVOKED else ""
+    suspended = license.status == LicenseStatus.SUSPENDED
+    status = ("Reinstate", "reinstate") if suspended else ("Suspend", "suspend")
 
+    def action(title: str, name: str, ability: Ability, tone: str = "", held_up: str = gone) -> LicenseAction:
+        lacks = lacking(actor_of(request), [ability])
+        url = reverse(f"admin:license_{name}", args=[license.pk])
+        return LicenseAction(title, url, lacks.message if lacks else held_up, tone)
 
-def _key_page(request: HttpRequest, made: LicenseCreated, title: str) -> HttpResponse:
-    license = License.objects.select_related("customer").get(license_id=made.license_id)
-    return page(request, "desk/license_key.html", title, {"made": made, "license": license})
-
-
-@never_cache
-@needs(Ability.CHANGE_LICENSE)
-def change_terms(request: HttpRequest, pk: int) -> HttpResponse:
-    """Allowed activations, features with their last days, and versions, in one form; books only what differs."""
-    license = _found(pk)
-    if license is None:
-        return _gone(request)
-    terms = queries.terms_of(license)
-    initial = {
-        "allowed": license.allowed,
-        "version_low": terms.version_low,
-        "version_high": terms.version_high,
-        **features_as_initial(terms.features),
-    }
-    form = TermsForm(request.POST or None, product=license.product, initial=initial)
-    error = ""
-    if request.method == "POST" and form.is_valid():
-        result = change_license(
-            license_id=license.license_id,
-            change=_difference(license, terms, form),
-            actor=actor_of(request),
-            source=SOURCE,
-            reason=form.cleaned_data["reason"].strip(),
-            shown=_shown(request.POST.get("shown", "")),
-        )
-        if not isinstance(result, Refused | BadInput):
-            messages.success(request, _changed_words(result.changes))
-            return redirect(page_of(license))
-        error = result.message
-    # What the form was first filled from, and not what the license has become since.
-    shown = request.POST.get("shown") or f"{license.terms_revision} {license.allowed}"
-    context = {"form": form, "error": error, "license": license, "back": page_of(license), "shown": shown}
-    return page(request, "desk/license_terms.html", f"Change {license.license_id}", context)
-
-
-def _shown(text: str) -> tuple[int, int] | None:
-    revision, _, allowed = text.partition(" ")
-    return (int(revision), int(allowed)) if revision.isdecimal() and allowed.isdecimal() else None
-
-
-def _difference(license: License, terms: LicenseTerms, form: TermsForm) -> LicenseChange:
-    wanted, before = form.feature_terms(), terms.features
-    same_features = sorted(f.as_json().items() for f in wanted) == sorted(f.items() for f in before)
-    same_versions = form.versions() == (terms.version_low, terms.version_high)
-    allowed = form.cleaned_data["allowed"]
-    return LicenseChange(
-        allowed=None if allowed == license.allowed else allowed,
-        features=None if same_features else wanted,
-        versions=None if same_versions else form.versions(),
-    )
-
-
-def _changed_words(changes: tuple[str, ...]) -> str:
-    if any(change == "license.terms_changed" for change in changes):
-        return "Booked. Hosts keep the Usage License they have until their next Usage Request."
-    return "Booked."
-
-
-def _status_action(
-    request: HttpRequest, pk: int, status: LicenseStatus, title: str, explanation: str, *, dangerous: bool = False
-) -> HttpResponse:
-    license = _found(pk)
-    if license is None:
-        return _gone(request)
-    action = actions.Action(
-        title=f"{title} {license.license_id}",
-        explanation=explanation,
-        button=title,
-        facts=_facts(license),
-        back=page_of(license),
-        perform=lambda reason: change_license(
-            license_id=license.license_id,
-            change=LicenseChange(status=status),
-            actor=actor_of(request),
-            source=SOURCE,
-            reason=reason,
-        ),
-        done=lambda result: (f"{license.license_id} is {result.status} now.", page_of(license)),
-        dangerous=dangerous,
-    )
-    return actions.run(request, action)
-
-
-@needs(Ability.CHANGE_LICENSE)
-def suspend(request: HttpRequest, pk: int) -> HttpResponse:
-    words = (
-        "While a license is suspended, Usage Requests of it are refused. Usage Licenses that are installed go on "
-        "working."
-    )
-    return _status_action(request, pk, LicenseStatus.SUSPENDED, "Suspend", words)
-
-
-@needs(Ability.CHANGE_LICENSE)
-def reinstate(request: HttpRequest, pk: int) -> HttpResponse:
-    return _status_action(request, pk, LicenseStatus.ACTIVE, "Reinstate", "Usage Requests of it are answered again.")
-
-
-@needs(Ability.CHANGE_LICENSE)
-def revoke(request: HttpRequest, pk: int) -> HttpResponse:
-    words = (
-        "This cannot be taken back: a revoked license stays revoked, and every Usage Request of it is refused. Usage "
-        "Licenses that are installed on hosts without internet go on working."
-    )
-    return _status_action(request, pk, LicenseStatus.REVOKED, "Revoke", words, dangerous=True)
-
-
-@never_cache
-@needs(Ability.CHANGE_LICENSE)
-def replace_key(request: HttpRequest, pk: int) -> HttpResponse:
-    """A new License Key for a leaked one, shown once."""
-    license = _found(pk)
-    if license is None:
-        return _gone(request)
-    form = ReasonForm(request.POST or None)
-    error = ""
-    if request.method == "POST" and form.is_valid():
-        if not once.first_use(request, request.POST.get("token", "")):
-            messages.info(request, "This form was sent before; the key was replaced once. It is shown once only.")
-            return redirect(page_of(license))
-        result = replace_license_key(
-            license_id=license.license_id,
-            actor=actor_of(request),
-            source=SOURCE,
-            reason=form.cleaned_data["reason"].strip(),
-        )
-        if isinstance(result, LicenseCreated):
-            return _key_page(request, result, "License Key replaced")
-        error = result.message
-    action = {
-        "explanation": "The earlier License Key stops working: Usage Requests made with it are refused. Usage "
-        "Licenses that are installed go on working, and no host looks changed. The new key is shown once.",
-        "button": "Replace the License Key",
-        "facts": _facts(license),
-        "back": page_of(license),
-        "dangerous": True,
-    }
-    context = {"action": action, "form": form, "error": error, "token": once.new_token()}
-    return page(request, "desk/action.html", f"Replace the License Key of {license.license_id}", context)
-
-
-def _facts(license: Any) -> list[tuple[str, object]]:
     return [
-        ("License", license.license_id),
-        ("Customer", license.customer.name),
-        ("Status", badge(license.status)),
-        ("Seats taken", f"{license.occupied} of {license.allowed}"),
+        action("Change terms", "terms", Ability.CHANGE_LICENSE, "primary"),
+        action(*status, Ability.CHANGE_LICENSE),
+        action("Show key", "show_key", Ability.SHOW_LICENSE_KEY, held_up=""),
+        action("Replace key", "replace_key", Ability.CHANGE_LICENSE),
+        action("Revoke", "revoke", Ability.CHANGE_LICENSE, "danger"),
     ]
 
 
-def _found(pk: int) -> Any:
-    return queries.licenses_with_seats().filter(pk=pk).first()
+def _revisions(terms: dict[int, LicenseTerms]) -> list[tuple[LicenseTerms, tuple[TermRow, ...]]]:
+    """The revisions, newest first, each with what it changed in the one before it."""
+    found = []
+    for row in sorted(terms.values(), key=lambda row: -row.revision):
+        before = terms.get(row.revision - 1)
+        rows = side_by_side(Terms.of(before), Terms.of(row)) if before else ()
+        found.append((row, tuple(line for line in rows if line.changed)))
+    return found
 
 
-def _gone(request: HttpRequest) -> HttpResponse:
-    messages.warning(request, "There is no such license. Search for its License ID or its customer.")
-    return redirect("admin:activations_license_changelist")
+def _older_terms(row: Any, license: License) -> bool:
+    installed = row.usage_license.terms_revision if row.usage_license else license.terms_revision
+    return row.state == "active" and installed < license.terms_revision

@@ -1,85 +1,62 @@
-"""The plain text that goes back to the customer, ready to be pasted into an email."""
+"""Drafts on the desk's pages: a reply that answers no booking is kept when the person who sends it presses Keep."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
 
-GREETING = "Hello,"
-CLOSING = "Kind regards,\nCirrus Link Support"
+from django.contrib import messages
+from django.core import signing
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST
 
-INSTALL = (
-    "To install it, open the License page of that Chariot, choose Upload Usage License, paste everything from the "
-    'line "{first}" to the line "{last}", and press Finish.'
-)
+from activations.admin import once
+from activations.admin.access import actor_of, needs
+from activations.admin.base import page_of
+from activations.admin.forms import PasteForm
+from activations.admin.pages import Problem, desk_page
+from activations.domain.letters import ReplyKind
+from activations.models import Reply
+from activations.services.replies import SENDERS, Draft, keep_sent
+from activations.services.results import Refused
 
-
-def issued(sentence: str, block: str, license_id: str, usage_license_id: str) -> str:
-    """The answer with the Usage License block in it."""
-    lines = block.strip().splitlines()
-    install = INSTALL.format(first=lines[0], last=lines[-1])
-    names = f"License ID: {license_id}\nUsage License: {usage_license_id}"
-    return _letter(sentence, install, block.strip(), names)
-
-
-def refused(sentence: str, license_id: str) -> str:
-    """The answer to a request that is refused or waits for a person."""
-    return _letter(sentence, f"License ID: {license_id}")
-
-
-_NEW_REQUEST = "Please make a new Usage Request on that Chariot (Offline > Generate Usage Request) and send it to us."
-_NOT_ACCEPTED = {
-    "license-key-unknown": "We do not know the License Key that your Usage Request was made with. Please compare it "
-    f"with the one in your purchase email. {_NEW_REQUEST}",
-    "license-key-replaced": "The License Key that your Usage Request was made with has been replaced by a new one. "
-    f"Please use the new License Key. {_NEW_REQUEST}",
-    "license-proof-wrong": f"Your Usage Request was changed on its way to us. {_NEW_REQUEST}",
-    "several-requests": "You sent us several different Usage Requests in one message. Please tell us which Chariots "
-    "they come from; of each Chariot, only the newest one is valid.",
-}
+SALT = "activations.reply-draft"
 
 
-def not_accepted(code: str) -> str:
-    """The answer to what could not be accepted as a Usage Request of any license, by the code of the refusal."""
-    return _letter(_NOT_ACCEPTED.get(code, f"We could not read the Usage Request you sent. {_NEW_REQUEST}"))
+def seal(request: HttpRequest, draft: Draft) -> str:
+    """The draft as a form carries it: kept is what was shown, by the person it was shown to, and once."""
+    sealed = {"draft": asdict(draft), "by": actor_of(request).name, "token": once.new_token()}
+    return signing.dumps(sealed, salt=SALT, compress=True)
 
 
-def damaged(lines: Iterable[int]) -> str:
-    """Asks for the lines of a block that arrived beyond repair."""
-    numbers = listed(lines)
-    if numbers:
-        what = (
-            f"The Usage Request you sent reached us damaged: {numbers} cannot be read. Please send us {numbers} once "
-            "more, exactly as Chariot shows them."
-        )
-    else:
-        what = "The Usage Request you sent reached us damaged, and parts of it are missing."
-    return _letter(
-        what,
-        "Better still, attach the file that the Download button of the popup gives you: attachments do not get "
-        "re-wrapped on the way.",
-    )
+def _opened(request: HttpRequest) -> tuple[Draft, str] | None:
+    try:
+        sealed: dict[str, Any] = signing.loads(request.POST.get("draft", ""), salt=SALT)
+    except signing.BadSignature:
+        return None
+    if sealed["by"] != actor_of(request).name:
+        return None
+    return Draft(**{**sealed["draft"], "kind": ReplyKind(sealed["draft"]["kind"])}), sealed["token"]
 
 
-def deactivated(license_id: str, activation_id: str, *, freed: bool) -> str:
-    """Confirms a deactivation code."""
-    what = "The activation is deactivated, and its seat is free for another Chariot."
-    if not freed:
-        what = "We have recorded the deactivation."
-    return _letter(
-        f"Thank you for the Deactivation Request code. {what}",
-        f"License ID: {license_id}\nActivation: {activation_id}",
-    )
-
-
-def listed(lines: Iterable[int]) -> str:
-    """Line numbers in words: "line 3", "lines 3, 7 and 9"; empty for none."""
-    names = [str(line) for line in lines]
-    if not names:
-        return ""
-    if len(names) == 1:
-        return f"line {names[0]}"
-    return f"lines {', '.join(names[:-1])} and {names[-1]}"
-
-
-def _letter(*paragraphs: str) -> str:
-    return "\n\n".join([GREETING, *paragraphs, CLOSING]) + "\n"
+@never_cache
+@needs(*SENDERS)
+@require_POST
+def keep_reply(request: HttpRequest) -> HttpResponse:
+    """Keeps a draft that books nothing, as one that was sent."""
+    opened = _opened(request)
+    if opened is None:
+        sentences = ("The form did not arrive whole, so nothing was kept. Paste the customer's text again.",)
+        return desk_page(request, PasteForm(), Problem("Start again", sentences))
+    draft, token = opened
+    if not once.first_use(request, token):
+        messages.info(request, "This reply was kept already, by the click before.")
+        same = Reply.objects.filter(written_by=actor_of(request).name, kind=draft.kind, body=draft.body).first()
+        return redirect(page_of(same) if same else "admin:activations_reply_changelist")
+    kept = keep_sent(draft=draft, actor=actor_of(request))
+    if isinstance(kept, Refused):
+        return desk_page(request, PasteForm(), Problem("Not for your role", (kept.message,)))
+    messages.success(request, "The reply is kept as sent.")
+    return redirect(page_of(kept))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -12,17 +14,48 @@ from django.utils.safestring import SafeString
 
 from activations.admin.base import ReadOnlyAdmin, TimeFilter, badge, link, when
 from activations.admin.words import TITLES
-from activations.domain.words import Ability
+from activations.domain.words import Ability, ActivationState
 from activations.models import IntakeEntry, UsageLicense, UsageRequest
-from activations.services.intake import without_keys
+from activations.services.intake import without_secrets
+
+
+class DecisionFilter(admin.SimpleListFilter):
+    title = "decision"
+    parameter_name = "code"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        # The vocabulary is closed, so the table need not be searched for the codes it holds.
+        return list(TITLES.items())
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[UsageRequest]) -> QuerySet[UsageRequest]:
+        return queryset.filter(code=self.value()) if self.value() else queryset
 
 
 @admin.register(UsageRequest)
 class UsageRequestAdmin(ReadOnlyAdmin):
     nav_name = "Usage Requests"
     list_display = ["received", "license_link", "customer", "host", "version", "counter", "state_badge", "decision"]
-    list_filter = ["state", ("received_at", TimeFilter), "test"]
+    list_filter = ["state", ("received_at", TimeFilter), "test", DecisionFilter]
     list_select_related = ["license__customer"]
+    date_hierarchy = "received_at"
+    export_columns = {
+        "received": "received_at",
+        "received by": "received_by",
+        "request id": "request_id",
+        "License ID": "license.license_id",
+        "customer": "license.customer.name",
+        "host": "hostname",
+        "container": "container",
+        "Chariot version": "version",
+        "number": "counter",
+        "state": "state",
+        "decision": "code",
+        "decision in words": lambda row: TITLES.get(row.code, row.code),
+        "refused because": "refusal",
+        "test": "test",
+    }
+    empty_words = "What a customer sends is pasted on the support desk; from then on it is here."
+    empty_link = ("To the support desk", "admin:desk")
     search_fields = ["request_id", "hostname", "license__license_id", "license__customer__name"]
     search_help_text = "Request id, host, License ID or customer"
     fields = [
@@ -87,16 +120,69 @@ class UsageRequestAdmin(ReadOnlyAdmin):
         return format_html('<pre class="block">{}</pre>', row.received)
 
 
+class InUseFilter(admin.SimpleListFilter):
+    title = "use"
+    parameter_name = "in_use"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("current", "The newest of an active activation"), ("earlier", "Replaced, or its activation has ended")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[UsageLicense]) -> QuerySet[UsageLicense]:
+        if self.value() == "current":
+            return queryset.filter(current_of__state=ActivationState.ACTIVE)
+        return queryset.exclude(current_of__state=ActivationState.ACTIVE) if self.value() == "earlier" else queryset
+
+
+class IssuerFilter(admin.SimpleListFilter):
+    title = "person"
+    parameter_name = "issued_by"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, name) for name in User.objects.order_by("username").values_list("username", flat=True)[:200]]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[UsageLicense]) -> QuerySet[UsageLicense]:
+        return queryset.filter(issued_by=self.value()) if self.value() else queryset
+
+
 @admin.register(UsageLicense)
 class UsageLicenseAdmin(ReadOnlyAdmin):
     """The block itself is not shown: sending it again goes through the desk, which books it."""
 
     nav_name = "Usage Licenses"
-    list_display = ["usage_license_id", "license_link", "activation_link", "terms_revision", "issued", "issued_by"]
-    list_filter = [("issued_at", TimeFilter)]
-    list_select_related = ["activation__license"]
-    search_fields = ["usage_license_id", "activation__activation_id", "activation__license__license_id"]
-    search_help_text = "Usage License id, activation id or License ID"
+    list_display = [
+        "usage_license_id",
+        "license_link",
+        "customer",
+        "host",
+        "terms_revision",
+        "issued",
+        "issued_by",
+    ]
+    list_filter = [InUseFilter, ("issued_at", TimeFilter), IssuerFilter]
+    list_select_related = ["activation__license__customer"]
+    date_hierarchy = "issued_at"
+    export_columns = {
+        "Usage License": "usage_license_id",
+        "License ID": "activation.license.license_id",
+        "customer": "activation.license.customer.name",
+        "activation": "activation.activation_id",
+        "host": "activation.hostname",
+        "terms revision": "terms_revision",
+        "replaces": "supersedes",
+        "issued": "issued_at",
+        "issued by": "issued_by",
+        "signing key": "signing_serial",
+    }
+    empty_words = "A Usage License is made when a Usage Request is answered on the support desk."
+    empty_link = ("To the support desk", "admin:desk")
+    search_fields = [
+        "usage_license_id",
+        "activation__activation_id",
+        "activation__hostname",
+        "activation__license__license_id",
+        "activation__license__customer__name",
+    ]
+    search_help_text = "Usage License id, activation id, host, License ID or customer"
     public_id = ("USL", "usage_license_id")
     fields = [
         "usage_license_id",
@@ -116,6 +202,14 @@ class UsageLicenseAdmin(ReadOnlyAdmin):
     def license_link(self, row: UsageLicense) -> SafeString | str:
         return link(row.activation.license)
 
+    @admin.display(description="customer", ordering="activation__license__customer__name")
+    def customer(self, row: UsageLicense) -> str:
+        return row.activation.license.customer.name
+
+    @admin.display(description="host", ordering="activation__hostname")
+    def host(self, row: UsageLicense) -> SafeString | str:
+        return link(row.activation, row.activation.hostname or "no name")
+
     @admin.display(description="activation")
     def activation_link(self, row: UsageLicense) -> SafeString | str:
         return link(row.activation)
@@ -134,6 +228,30 @@ class UsageLicenseAdmin(ReadOnlyAdmin):
         return format_html('<a href="{}">Open its Usage Request on the desk</a>', address)
 
 
+class ProblemFilter(admin.SimpleListFilter):
+    title = "what was wrong"
+    parameter_name = "code"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        # Codes of the reader and of the services: no list of all of them exists, and few of them occur.
+        codes = IntakeEntry.objects.order_by("code").values_list("code", flat=True).distinct()[:50]
+        return [(code, code.replace("-", " ")) for code in codes]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[IntakeEntry]) -> QuerySet[IntakeEntry]:
+        return queryset.filter(code=self.value()) if self.value() else queryset
+
+
+class LicenseNamedFilter(admin.SimpleListFilter):
+    title = "license"
+    parameter_name = "license_known"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "Known"), ("no", "Not known")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[IntakeEntry]) -> QuerySet[IntakeEntry]:
+        return queryset.filter(license__isnull=self.value() == "no") if self.value() in ("yes", "no") else queryset
+
+
 @admin.register(IntakeEntry)
 class IntakeEntryAdmin(ReadOnlyAdmin):
     """Text that proved nothing."""
@@ -141,8 +259,18 @@ class IntakeEntryAdmin(ReadOnlyAdmin):
     nav_name = "Intake log"
     readers = (Ability.ISSUE, Ability.READ_LEDGER)
     list_display = ["received", "code", "message", "license_link", "received_by"]
-    list_filter = [("received_at", TimeFilter)]
+    list_filter = [("received_at", TimeFilter), ProblemFilter, LicenseNamedFilter]
     list_select_related = ["license"]
+    date_hierarchy = "received_at"
+    # Not the text: people paste their License Keys and whole mails.
+    export_columns = {
+        "received": "received_at",
+        "received by": "received_by",
+        "what was wrong": "code",
+        "in words": lambda row: without_secrets(row.message),
+        "License ID": "license.license_id",
+    }
+    empty_words = "Texts that could not be read or proved nothing are kept here. Nothing came in like that so far."
     search_fields = ["code", "message", "license__license_id"]
     search_help_text = "What was wrong, or a License ID"
     fields = ["received", "received_by", "code", "message", "license_link", "as_submitted"]
@@ -160,4 +288,4 @@ class IntakeEntryAdmin(ReadOnlyAdmin):
 
     @admin.display(description="as submitted")
     def as_submitted(self, row: IntakeEntry) -> SafeString:
-        return format_html('<pre class="block">{}</pre>', without_keys(row.text))
+        return format_html('<pre class="block">{}</pre>', without_secrets(row.text))

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from chariot_license.protocol.fingerprint import STRONG, Fingerprint
 from chariot_license.protocol.request import UsageRequest as Claims
 
-from activations import queries
+from activations import queries, upgrades
 from activations.admin.forms import option_words
+from activations.admin.terms_view import TermRow, Terms, side_by_side
 from activations.admin.words import TITLES, feature_words, version_words
 from activations.domain.decisions import Decision, Option
 from activations.domain.words import Ability, Action, Actor, Choice, Outcome
-from activations.models import License
+from activations.models import License, LicenseTerms
 from activations.services.issue import Submission
 from activations.services.results import lacking
 
@@ -83,6 +84,7 @@ class DryRun:
     host: tuple[tuple[str, str], ...]
     seats: SeatRow
     options: tuple[OptionView, ...]
+    terms_change: tuple[TermRow, ...] = ()  # since the Usage License this host has; empty when they are the same
 
     @property
     def decision(self) -> Decision:
@@ -148,7 +150,18 @@ def dry_run(submission: Submission, claims: Claims, license: License, options: t
         host=_host(claims),
         seats=seat_row(license, submission.decision),
         options=options,
+        terms_change=_terms_change(license, terms, submission.decision),
     )
+
+
+def _terms_change(license: License, terms: LicenseTerms, decision: Decision) -> tuple[TermRow, ...]:
+    """What a new Usage License gives a host that has one already, side by side with what it has."""
+    if decision.action in (None, Action.NEW, Action.RESEND):
+        return ()
+    installed = upgrades.terms_of_host(license, decision.activation_id)
+    if installed is None or installed.revision == terms.revision:
+        return ()
+    return side_by_side(Terms.of(installed), Terms.of(terms))
 
 
 def _host(claims: Claims) -> tuple[tuple[str, str], ...]:

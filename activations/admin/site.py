@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any
 
 from django.apps import apps
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
 
-from activations import queries
-from activations.admin import confirm, deactivation, desk
+from activations.admin import confirm, deactivation, desk, replies, several
 from activations.admin.access import DESK, may
-from activations.admin.forms import PasteForm
+from activations.admin.home import home
+from activations.admin.search import search
 
 
 @dataclass(frozen=True)
@@ -37,11 +39,39 @@ class NavJob:
 
 # Model names of the pages under each job, in the order in which they are shown.
 JOBS: dict[str, tuple[str, ...]] = {
-    "Licenses": ("license", "activation", "usagerequest", "usagelicense", "customer"),
+    "Licenses": ("license", "activation", "usagerequest", "usagelicense", "reply", "customer"),
     "Restorations": ("restoration", "tombstone"),
     "Audit": ("ledgerentry", "intakeentry"),
-    "Settings": ("product", "signingkey", "auth.user"),
+    "Settings": ("product", "replytext", "signingkey", "auth.user"),
 }
+
+
+# After these pages what was pasted needs no keeping any more: it was answered, or booked.
+ANSWERS = ("desk_result", "desk_deactivated")
+
+
+def _or_desk(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """A page that only takes forms. Who had to sign in first comes back to its address without one: to the desk then,
+    where the box has what was pasted (portal.js).
+    """
+
+    @wraps(view)
+    def taken(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.method in ("GET", "HEAD"):
+            return redirect("admin:desk")
+        return view(request, *args, **kwargs)
+
+    return taken
+
+
+def _of_the_box(request: HttpRequest) -> dict[str, Any]:
+    """What is left of a text with several things in it, and whether the browser may forget what was in the box."""
+    place = request.resolver_match.url_name if request.resolver_match else None
+    if not place or not place.startswith("desk"):
+        return {}
+    left = several.left(request)
+    answered = request.method == "POST" or place in ANSWERS
+    return {"desk_left": left if place != "desk_rest" else None, "box_answered": answered and left is None}
 
 
 class PortalSite(admin.AdminSite):
@@ -58,12 +88,16 @@ class PortalSite(admin.AdminSite):
 
         return [
             page("", desk.desk, "desk"),
-            page("confirm/", confirm.confirm, "desk_confirm"),
+            page("rest/", several.rest, "desk_rest"),
+            page("confirm/", _or_desk(confirm.confirm), "desk_confirm"),
             page("requests/<str:request_id>/", desk.stored_request, "desk_request"),
             page("requests/<str:request_id>/result/", confirm.result, "desk_result"),
             page("requests/<str:request_id>/usage-license.txt", confirm.download, "desk_download"),
-            page("deactivate/", deactivation.deactivate, "desk_deactivate"),
+            page("requests/<str:request_id>/reply.txt", confirm.download_reply, "desk_download_reply"),
+            page("keep-reply/", _or_desk(replies.keep_reply), "desk_keep_reply"),
+            page("deactivate/", _or_desk(deactivation.deactivate), "desk_deactivate"),
             page("deactivated/<str:activation_id>/", deactivation.deactivated, "desk_deactivated"),
+            path("search/", self.admin_view(search), name="search"),
             *super().get_urls(),
         ]
 
@@ -72,16 +106,12 @@ class PortalSite(admin.AdminSite):
         if context.get("has_permission"):
             context["nav"] = self._navigation(request)
             context["may_use_desk"] = may(request, *DESK)
+            context["may_search"] = may(request)
+            context.update(_of_the_box(request))
         return context
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
-        context: dict[str, Any] = {}
-        if may(request, *DESK):
-            context["paste_form"] = PasteForm()
-            context["waiting_requests"] = queries.pending_requests().count()
-        if may(request):
-            context["waiting_restorations"] = queries.open_restorations().count()
-        return super().index(request, {**context, **(extra_context or {})})
+        return super().index(request, {**home(request), **(extra_context or {})})
 
     def _navigation(self, request: HttpRequest) -> list[NavJob]:
         jobs = []

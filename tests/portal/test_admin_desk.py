@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from email.message import EmailMessage
 
 import pytest
+from chariot_license.protocol.block import Kind
 from chariot_license.protocol.fingerprint import HostFacts
+from chariot_license.protocol.qr import qr_payload
+from chariot_license.protocol.reader import read_block
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
 from django.urls import reverse
 
 from activations.admin.words import TITLES
 from activations.domain.sentences import SENTENCES
-from activations.models import IntakeEntry, UsageLicense, UsageRequest
+from activations.models import IntakeEntry, License, UsageLicense, UsageRequest
 from activations.services.licenses import LicenseCreated, replace_license_key
 from tests.portal.cast import MANAGER, SOURCE, answered, entries, length
 from tests.portal.chariot import Chariot, host
@@ -177,18 +182,6 @@ def test_a_damaged_request_names_its_lines_and_drafts_the_reply(
     assert not IntakeEntry.objects.exists()
 
 
-def test_several_requests_are_told_apart_and_looked_at_one_by_one(
-    license: LicenseCreated, pump: Chariot, sign_in: SignIn
-) -> None:
-    agent = sign_in("agent")
-    other = Chariot(license.license_key, host("filter-hall"))
-    page = agent.paste(pump.request() + "\nand the other one\n" + other.request())
-    assert "2 Usage Requests in one text" in page.words
-    assert "filter-hall, request number 1" in page.words
-    single = [form for form in page.forms if form.action == reverse("admin:desk")][1]
-    assert "filter-hall" in page.send(single).words
-
-
 def test_a_request_of_an_unknown_key_is_refused_and_kept_in_the_intake_log(
     license: LicenseCreated, pump: Chariot, sign_in: SignIn
 ) -> None:
@@ -226,10 +219,40 @@ def test_a_license_id_alone_leads_to_the_license(license: LicenseCreated, sign_i
     assert "Acme Water, 0 of 2 seats taken" in page.words
 
 
+@pytest.mark.parametrize("typed", ["{}", "  {lower}\n", "{bare}"])
+def test_a_license_id_that_is_all_there_is_opens_its_license(
+    typed: str, license: LicenseCreated, sign_in: SignIn
+) -> None:
+    name = license.license_id
+    page = sign_in("agent").paste(typed.format(name, lower=name.lower(), bare=name.replace("-", "")))
+    assert page.path == reverse("admin:activations_license_change", args=[License.objects.get().pk])
+    page = sign_in("agent").paste("LIC-0000-0000-0000-0000-0")
+    assert page.path == reverse("admin:desk")
+
+
 def test_a_license_key_is_not_shown_back(license: LicenseCreated, sign_in: SignIn) -> None:
     page = sign_in("agent").paste(f"our key is {license.license_key}")
     assert "A License Key alone says nothing about a Chariot." in page.words
     assert license.license_key not in page.html
+
+
+@pytest.mark.parametrize("key", ["{}", "{lower}", "{wrapped}"])
+def test_a_license_key_beside_a_request_is_carried_on_by_no_page(
+    key: str, license: LicenseCreated, pump: Chariot, sign_in: SignIn
+) -> None:
+    secret = license.license_key
+    ways = {"lower": secret.lower(), "wrapped": f"{secret[:20]}=\n{secret[20:]}"}
+    page = sign_in("agent").paste(f"our key is {key.format(secret, **ways)}\n\n{pump.request()}")
+    assert "New activation" in page.words
+    squeezed = page.html.upper().replace("=\n", "").replace("-", "")
+    assert secret.replace("-", "") not in squeezed
+    assert "Usage License issued" in sign_in("agent").confirm(page).words
+
+
+def test_the_text_of_a_qr_code_is_read(license: LicenseCreated, pump: Chariot, sign_in: SignIn) -> None:
+    data = read_block(pump.request(), Kind.REQUEST).data
+    page = sign_in("agent").paste("scanned: \n" + qr_payload(Kind.REQUEST, data))
+    assert "New activation" in page.words
 
 
 def test_a_usage_license_is_told_from_a_request(license: LicenseCreated, pump: Chariot, sign_in: SignIn) -> None:
@@ -238,8 +261,6 @@ def test_a_usage_license_is_told_from_a_request(license: LicenseCreated, pump: C
 
 
 def test_a_mail_file_is_read_whatever_its_encoding(license: LicenseCreated, pump: Chariot, sign_in: SignIn) -> None:
-    from email.message import EmailMessage
-
     message = EmailMessage()
     message["Subject"], message["From"], message["To"] = "Request", "plant@example.com", "support@example.com"
     message.set_content("Grüße aus dem Werk\n" + pump.request(), cte="base64")
@@ -249,14 +270,67 @@ def test_a_mail_file_is_read_whatever_its_encoding(license: LicenseCreated, pump
 
 
 def test_an_attached_text_file_in_a_mail_is_read(license: LicenseCreated, pump: Chariot, sign_in: SignIn) -> None:
-    from email.message import EmailMessage
-
     message = EmailMessage()
     message["Subject"], message["From"] = "Request", "plant@example.com"
     message.set_content("see attachment")
     message.add_attachment(pump.request().encode(), maintype="text", subtype="plain", filename="request.txt")
     page = sign_in("agent").paste("", upload=SimpleUploadedFile("mail.eml", bytes(message)))
     assert "New activation" in page.words
+
+
+@pytest.mark.parametrize("name", ["request.txt", "REQUEST.REQ"])
+@pytest.mark.parametrize("pasted", [True, False])
+def test_an_attachment_of_any_media_type_is_read_by_its_name(
+    name: str, pasted: bool, license: LicenseCreated, pump: Chariot, sign_in: SignIn
+) -> None:
+    """Base64 in a file of the mail, or in the mail's source as some mail programs show it."""
+    message = EmailMessage()
+    message["Subject"], message["From"] = "Request", "plant@example.com"
+    message.set_content("see attachment")
+    data = pump.request().replace("\n", "\r\n").encode("utf-16")
+    message.add_attachment(data, maintype="application", subtype="octet-stream", filename=name)
+    agent = sign_in("agent")
+    if pasted:
+        page = agent.paste(bytes(message).decode())
+    else:
+        page = agent.paste("", upload=SimpleUploadedFile("mail.eml", bytes(message)))
+    assert "New activation" in page.words
+
+
+@pytest.mark.parametrize("as_message", [True, False])
+def test_a_mail_in_a_mail_is_read(as_message: bool, license: LicenseCreated, pump: Chariot, sign_in: SignIn) -> None:
+    inner, outer = EmailMessage(), EmailMessage()
+    inner["Subject"], inner["From"] = "Request", "plant@example.com"
+    inner.set_content("Grüße\n" + pump.request(), cte="quoted-printable")
+    outer["Subject"], outer["From"] = "Fwd", "sales@example.com"
+    outer.set_content("forwarded")
+    if as_message:
+        outer.add_attachment(inner)
+    else:
+        data = bytes(inner)
+        outer.add_attachment(data, maintype="application", subtype="octet-stream", filename="original.eml")
+    page = sign_in("agent").paste("", upload=SimpleUploadedFile("mail.eml", bytes(outer)))
+    assert "New activation" in page.words
+
+
+def test_the_license_id_may_stand_in_the_subject_only(license: LicenseCreated, pump: Chariot, sign_in: SignIn) -> None:
+    pump.install(answered(pump.request()))
+    message = EmailMessage()
+    message["Subject"], message["From"] = f"Deactivation, {license.license_id}", "plant@example.com"
+    message.set_content(f"The code is {pump.deactivate()}", cte="base64")
+    page = sign_in("agent").paste("", upload=SimpleUploadedFile("mail.eml", bytes(message)))
+    assert "Frees a seat" in page.words
+
+
+def test_mails_inside_mails_inside_mails_end(sign_in: SignIn) -> None:
+    data = b"the end"
+    for _ in range(9):
+        message = EmailMessage()
+        message["Subject"], message["From"] = "again", "plant@example.com"
+        message.add_attachment(data, maintype="application", subtype="octet-stream", filename="again.eml")
+        data = bytes(message)
+    page = sign_in("agent").paste("", upload=SimpleUploadedFile("mail.eml", data))
+    assert "Nothing found in this text" in page.words
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
@@ -305,3 +379,12 @@ def test_a_mail_with_a_request_and_a_code_offers_both(license: LicenseCreated, s
     assert "There is a deactivation code in this text as well." in page.words
     code = [form for form in page.forms if form.fields.get("code") == "1"]
     assert "Frees a seat" in page.send(code[0]).words
+
+
+@pytest.mark.parametrize("name", ["desk_confirm", "desk_deactivate"])
+def test_a_form_sent_after_the_session_ended_leads_to_the_desk_after_signing_in(name: str, sign_in: SignIn) -> None:
+    agent = sign_in("agent")
+    address = reverse(f"admin:{name}")
+    answer = Client().post(address, {"text": "x"})
+    assert (answer.status_code, answer.headers["Location"]) == (302, f"/admin/login/?next={address}")
+    assert agent.get(address).path == reverse("admin:desk")

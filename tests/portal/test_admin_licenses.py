@@ -10,6 +10,7 @@ import pytest
 from chariot_license.protocol.codes import LicenseKey
 from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from activations.models import Activation, Customer, License, LicenseTerms
@@ -30,6 +31,12 @@ def page_of(license: LicenseCreated) -> str:
 def change(browser: Browser, license: LicenseCreated, action: str, **typed: str) -> Page:
     page = browser.get(reverse(f"admin:license_{action}", args=[license_row(license.license_id).pk]))
     return page.send(page.form(), **typed)
+
+
+def change_terms(browser: Browser, license: LicenseCreated, **typed: str) -> Page:
+    """Fills in the form, looks at the preview, and books it."""
+    page = change(browser, license, "terms", **typed)
+    return page.send(page.form(), book="") if "What this changes" in page.words else page
 
 
 def test_a_license_manager_creates_a_license_and_sees_its_key_once(db: None, sign_in: SignIn) -> None:
@@ -128,12 +135,12 @@ def test_changing_terms_books_only_what_differs(license: LicenseCreated, sign_in
     chariot.install(answered(chariot.request()))
     before = length(license.license_id)
     manager = sign_in("manager")
-    page = change(manager, license, "terms", allowed="4", reason="Order 4711")
+    page = change_terms(manager, license, allowed="4", reason="Order 4711")
     assert page.path == page_of(license)
     assert [entry[1:] for entry in entries(license.license_id, after=before)] == [
         ("manager", "license.allowed_changed", "Order 4711")
     ]
-    page = change(manager, license, "terms", reason="Order 4712", **{"has-iot-bridge-snowflake": "on"})
+    page = change_terms(manager, license, reason="Order 4712", **{"has-iot-bridge-snowflake": "on"})
     assert [entry[2] for entry in entries(license.license_id, after=before + 1)] == ["license.terms_changed"]
     assert "Hosts keep the Usage License they have until their next Usage Request." in page.words
     assert "older terms" in page.words
@@ -142,6 +149,120 @@ def test_changing_terms_books_only_what_differs(license: LicenseCreated, sign_in
     page = change(manager, license, "terms", allowed="5")
     assert "Say why, in a sentence" in page.words
     assert length(license.license_id) == before + 2
+
+
+def test_a_change_of_terms_is_previewed_and_booked_as_previewed(license: LicenseCreated, sign_in: SignIn) -> None:
+    """Who needs a new round trip is said before anything is booked; what is typed afterwards gets a new preview."""
+    answered(Chariot(license.license_key, host("pump-house")).request())
+    before = length(license.license_id)
+    manager = sign_in("manager")
+    page = change(manager, license, "terms", reason="Order 4712", **{"has-iot-bridge-snowflake": "on"})
+    assert "iot-bridge-snowflake not included does not expire" in page.words
+    assert "mqtt-server does not expire the same" in page.words
+    assert "1 active host needs a new round trip" in page.words
+    assert f"pump-house {Activation.objects.get().activation_id}, seat 1" in page.words
+    assert length(license.license_id) == before
+
+    page = page.send(page.form(), book="", allowed="7")
+    assert "Allowed activations 2 7" in page.words
+    assert length(license.license_id) == before
+    page = page.send(page.form(), book="")
+    assert page.path == page_of(license)
+    assert [entry[1:] for entry in entries(license.license_id, after=before)] == [
+        ("manager", "license.terms_changed", "Order 4712"),
+        ("manager", "license.allowed_changed", "Order 4712"),
+    ]
+    page = change(manager, license, "terms", reason="Order 4713", allowed="8")
+    assert "No host needs a new Usage License for this." in page.words
+
+
+def test_hosts_on_older_terms_and_the_mail_that_asks_them_back(license: LicenseCreated, sign_in: SignIn) -> None:
+    pump, mill = (Chariot(license.license_key, host(name)) for name in ("pump-house", "mill"))
+    for chariot in (pump, mill):
+        chariot.install(answered(chariot.request()))
+    manager = sign_in("manager")
+    older = reverse("admin:license_older_terms", args=[license_row(license.license_id).pk])
+    assert "Every active host of this license has its current terms." in manager.get(older).words
+    change_terms(manager, license, reason="Order 1", **{"has-iot-bridge-snowflake": "on"})
+    mill.install(answered(mill.request()))
+
+    agent = sign_in("agent")
+    assert "1 host still has older terms than the license." in agent.get(page_of(license)).words
+    page = agent.get(older)
+    assert "1 host with older terms" in page.words
+    assert "iot-bridge-snowflake: not included → does not expire" in page.words
+    letter = page.block("letter")
+    assert "pump-house (ACT-" in letter
+    assert "mill" not in letter
+    assert "It takes no activation" in letter
+    assert sign_in("auditor").get(older).status == 403
+
+
+def test_the_pages_of_a_license_cost_the_same_for_two_hosts_and_for_twelve(signing_keys: None, sign_in: SignIn) -> None:
+    made = make_license(allowed=12)
+    manager, agent = sign_in("manager"), sign_in("agent")
+    pk = license_row(made.license_id).pk
+    addresses = [page_of(made), reverse("admin:license_older_terms", args=[pk])]
+    counts = []
+    for number in range(12):
+        answered(Chariot(made.license_key, host(f"host-{number}")).request())
+        if number in (1, 11):
+            change_terms(manager, made, reason="Order", **{"until-mqtt-server": f"20{40 + number}-01-01"})
+            for address in addresses:
+                with CaptureQueriesContext(connection) as queries:
+                    agent.get(address)
+                counts.append(len(queries))
+    assert counts[:2] == counts[2:]
+
+
+def test_the_dry_run_of_an_update_shows_the_terms_side_by_side(license: LicenseCreated, sign_in: SignIn) -> None:
+    pump = Chariot(license.license_key, host("pump-house"))
+    agent = sign_in("agent")
+    assert "What changes in the terms" not in agent.paste(pump.request()).words
+    pump.install(answered(pump.request()))
+    assert "What changes in the terms" not in agent.paste(pump.request()).words
+    change_terms(sign_in("manager"), license, reason="Order 1", **{"has-iot-bridge-snowflake": "on"})
+    page = agent.paste(pump.request())
+    assert "What changes in the terms" in page.words
+    assert "iot-bridge-snowflake not included does not expire" in page.words
+
+
+def test_terms_changed_by_somebody_else_meanwhile_are_not_overwritten(license: LicenseCreated, sign_in: SignIn) -> None:
+    manager = sign_in("manager")
+    page = change(manager, license, "terms", reason="Order 1", allowed="5")
+    change_terms(manager, license, reason="Order 2", allowed="9")
+    page = page.send(page.form(), book="")
+    assert "Nothing was booked" in page.words
+    assert license_row(license.license_id).allowed == 9
+
+
+def test_a_license_key_is_shown_after_a_reason_and_booked(license: LicenseCreated, sign_in: SignIn) -> None:
+    before = length(license.license_id)
+    manager = sign_in("manager")
+    address = reverse("admin:license_show_key", args=[license_row(license.license_id).pk])
+    page = manager.get(address)
+    assert license.license_key not in page.html
+    page = page.send(page.form(), reason=" ")
+    assert "Say why, in a sentence" in page.words
+    assert length(license.license_id) == before
+    page = page.send(page.form(), reason="The customer lost the purchase mail.")
+    assert page.block("license-key") == license.license_key
+    assert "no-store" in page.headers["Cache-Control"]
+    assert entries(license.license_id, after=before) == [
+        (before + 1, "manager", "license.key_shown", "The customer lost the purchase mail.")
+    ]
+    assert license.license_key not in manager.get(page_of(license)).html
+
+
+@pytest.mark.parametrize("role", ["agent", "lead", "auditor", "administrator"])
+def test_who_cannot_be_shown_a_license_key(role: str, license: LicenseCreated, sign_in: SignIn) -> None:
+    before = length(license.license_id)
+    browser = sign_in(role)
+    page = browser.get(reverse("admin:license_show_key", args=[license_row(license.license_id).pk]))
+    assert page.status == 403
+    assert "Ask a license manager." in page.words
+    assert "Show key : " in browser.get(page_of(license)).words
+    assert length(license.license_id) == before
 
 
 def test_seats_that_are_taken_cannot_be_taken_away(license: LicenseCreated, sign_in: SignIn) -> None:
@@ -161,7 +282,8 @@ def test_suspending_reinstating_and_revoking(license: LicenseCreated, sign_in: S
     assert "is revoked now" in change(manager, license, "revoke", reason="returned").words
     page = manager.get(page_of(license))
     assert "This license was revoked and stays so." in page.words
-    assert "Change terms" not in page.words
+    assert "Change terms : A revoked license stays revoked." in page.words
+    assert reverse("admin:license_terms", args=[license_row(license.license_id).pk]) not in page.html
     assert [entry[1:] for entry in entries(license.license_id, after=before)] == [
         ("manager", "license.suspended", "unpaid"),
         ("manager", "license.reinstated", "paid"),

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
+from tests.system.browsing import browser, context, desk, page, served  # noqa: F401  # fixtures
 from tests.system.portal import Portal
 
 

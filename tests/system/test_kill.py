@@ -10,7 +10,7 @@ import pytest
 from tests.system.portal import Portal
 from tests.system.requests import from_new_hosts
 
-MOMENTS, BATCHES = 50, 4  # on each database; a fresh one for each batch, as every check reads the whole ledger
+MOMENTS, BATCHES = 50, 2  # on each database: 200 in all; a fresh one for each batch, as every check reads all of it
 SEATS, LICENSES = 50, 4  # more than are used; how many statements an issue takes is found on the way
 
 

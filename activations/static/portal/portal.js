@@ -1,4 +1,5 @@
-/* What the desk does beyond plain HTML: copy, Ctrl+Enter, and one click for one booking. Everything works without it. */
+/* What the desk does beyond plain HTML: copy, Ctrl+Enter, one click for one booking, "/" for the search, files dropped on
+   the box, and a box that keeps its text over a sign-in. Everything works without it. */
 "use strict";
 
 (() => {
@@ -87,6 +88,160 @@
         if (button) {
             event.preventDefault();
             form.requestSubmit(button);
+        }
+    });
+
+    document.addEventListener("keydown", (event) => {
+        const typing = event.target.closest?.("input, textarea, select, [contenteditable]");
+        const search = document.getElementById("search");
+        if (event.key === "/" && search && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) {
+            event.preventDefault();
+            search.focus();
+            search.select();
+        }
+    });
+})();
+
+/* What is in the box, or was sent from it and got no answer, stays in this tab (sessionStorage) until an answer to it is
+   shown: when the session has ended meanwhile, it is in the box again after signing in. It goes when somebody signs out,
+   or somebody else signs in, and with the tab. License Keys are never kept: they are cut out, and a text that may still
+   hold one is not kept at all. */
+(() => {
+    const NAME = "portal-box";
+    const MOST = 1000000;
+    const user = document.getElementById("signed-in")?.textContent ?? "";
+    const box = document.getElementById("box");
+    const area = box?.querySelector("textarea");
+    const upload = box?.querySelector("input[type=file]");
+    let fileText = "";
+
+    // The same shape as the portal's own search for keys: K and 41 more letters and digits, in groups of six or in one.
+    const GROUPED = /(?<![0-9A-Za-z])K[0-9A-Z]{5}(?:[^0-9A-Za-z]{0,9}[0-9A-Z]{6}){6}(?![0-9A-Za-z])/gi;
+    const FOLDED = / K[0-9A-Z]{5}(?: ?[0-9A-Z]{6}){6}(?= )/;
+
+    function mayHoldKey(text) {
+        // As mail programs leave them: quoted-printable line ends, tags, entities, unseen characters between the groups.
+        const bare = text.normalize("NFKC").replace(/\p{Cf}/gu, "");
+        const views = [bare, bare.replace(/=\r?\n/g, ""), bare.replace(/<[^>]*>/g, ""), bare.replace(/&#?\w+;/g, " ")];
+        views.push(views[1].replace(/=[0-9A-F]{2}/gi, " ").replace(/<[^>]*>/g, " ").replace(/&#?\w+;/g, " "));
+        return views.some((view) => FOLDED.test(` ${view.toUpperCase().replace(/[^0-9A-Z]+/g, " ")} `));
+    }
+
+    function withoutKeys(text) {
+        const cut = text.replace(GROUPED, "[License Key]");
+        return mayHoldKey(cut) ? "" : cut;
+    }
+
+    function keep(text) {
+        const safe = text.length <= MOST ? withoutKeys(text) : "";
+        try {
+            if (safe.trim()) {
+                sessionStorage.setItem(NAME, JSON.stringify({ user, text: safe }));
+            } else {
+                sessionStorage.removeItem(NAME);
+            }
+        } catch {
+            // A browser that keeps nothing: the desk works as it does without JavaScript.
+        }
+    }
+
+    function kept() {
+        try {
+            const found = JSON.parse(sessionStorage.getItem(NAME) ?? "null");
+            return typeof found?.text === "string" ? found : null;
+        } catch {
+            return null;
+        }
+    }
+
+    function say(id, words) {
+        const place = document.getElementById(id);
+        if (place) {
+            place.textContent = words;
+            place.hidden = false;
+        }
+    }
+
+    if (document.querySelector("meta[name=box][content=answered]")) {
+        keep("");
+    }
+    const before = kept();
+    if (before && user && before.user !== user) {
+        keep("");
+    } else if (before && !user && document.getElementById("login-form")) {
+        const note = document.createElement("p");
+        note.className = "note note-wait";
+        note.setAttribute("role", "status");
+        note.textContent = "What you pasted is not lost: sign in, and it is in the box again.";
+        document.getElementById("login-form").before(note);
+    } else if (before && area && !area.value) {
+        area.value = before.text;
+        say("box-restored", "This is what you had in the box. Press Look to go on, or paste over it.");
+        if (document.activeElement === area || document.activeElement === document.body) {
+            area.focus();
+            area.select();
+        }
+    } else if (area?.value && document.getElementById("several-title")) {
+        keep(area.value);
+    }
+
+    let waiting = 0;
+    area?.addEventListener("input", () => {
+        window.clearTimeout(waiting);
+        waiting = window.setTimeout(() => keep(area.value), 200);
+    });
+
+    // Read here as well, so that a file that was sent and not answered is no more lost than a text.
+    async function readFile() {
+        const file = upload.files[0];
+        fileText = "";
+        if (!file) {
+            return;
+        }
+        say("box-file", `${file.name} is ready. Press Look to read it; it is used instead of the text in the box.`);
+        const bytes = file.size <= MOST ? new Uint8Array(await file.arrayBuffer()) : new Uint8Array();
+        const wide = (bytes[0] === 0xff && bytes[1] === 0xfe && "utf-16le") || (bytes[0] === 0xfe && bytes[1] === 0xff && "utf-16be");
+        fileText = new TextDecoder(wide || "utf-8").decode(bytes);
+    }
+
+    upload?.addEventListener("change", readFile);
+
+    const hasFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
+    for (const name of ["dragenter", "dragover"]) {
+        box?.addEventListener(name, (event) => {
+            if (hasFiles(event)) {
+                event.preventDefault();
+                box.classList.add("box-over");
+            }
+        });
+    }
+    for (const name of ["dragleave", "drop", "dragend"]) {
+        box?.addEventListener(name, () => box.classList.remove("box-over"));
+    }
+    box?.addEventListener("drop", (event) => {
+        if (!hasFiles(event)) {
+            return;
+        }
+        event.preventDefault();
+        const first = new DataTransfer();
+        first.items.add(event.dataTransfer.files[0]);
+        upload.files = first.files;
+        readFile();
+        box.querySelector("button.primary").focus();
+    });
+
+    document.addEventListener("submit", (event) => {
+        const form = event.target;
+        if (form.id === "logout-form") {
+            window.clearTimeout(waiting);
+            keep("");
+        } else if (form === box) {
+            window.clearTimeout(waiting);
+            keep(fileText || area.value);
+        } else if (form.hasAttribute("data-once") && !kept()) {
+            // A dry run that is confirmed carries the text, or the code with its License ID, on to the booking.
+            const named = ["text", "license_id", "code"].map((name) => form.elements[name]?.value ?? "");
+            keep(form.elements.text ? named[0] : named.join("\n").trim());
         }
     });
 })();

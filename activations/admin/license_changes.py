@@ -1,0 +1,306 @@
+"""What a license manager does to a license: create it, change its terms and status, replace and show its key."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.cache import never_cache
+
+from activations import queries, upgrades
+from activations.admin import actions, once
+from activations.admin.access import actor_of, needs
+from activations.admin.base import badge, page_of
+from activations.admin.forms import NewLicenseForm, ReasonForm, TermsForm, features_as_initial
+from activations.admin.pages import page
+from activations.admin.terms_view import ALLOWED, TermRow, Terms, side_by_side
+from activations.domain.words import Ability, LicenseStatus
+from activations.models import Activation, License, LicenseTerms, Product
+from activations.services.key_reveal import LicenseKeyShown, show_license_key
+from activations.services.licenses import (
+    DEFAULT_PRODUCT,
+    LicenseChange,
+    LicenseChanged,
+    LicenseCreated,
+    change_license,
+    create_license,
+    replace_license_key,
+)
+from activations.services.results import BadInput, Refused
+
+SOURCE = "admin"
+
+
+@never_cache
+@needs(Ability.CREATE_LICENSE)
+def new_license(request: HttpRequest) -> HttpResponse:
+    """Creates a license. Its License Key is on the page that answers, and nowhere afterwards."""
+    product = Product.objects.get(code=DEFAULT_PRODUCT)
+    initial = {"allowed": 1}
+    form = NewLicenseForm(request.POST or None, product=product, initial=initial)
+    error = ""
+    if request.method == "POST" and form.is_valid():
+        if not once.first_use(request, request.POST.get("token", "")):
+            messages.info(
+                request,
+                "This form was sent before, so no second license was made. Its License Key is shown once only; if it "
+                "was missed, replace the key on the license's page.",
+            )
+            return redirect("admin:activations_license_changelist")
+        result = create_license(
+            customer=form.cleaned_data["customer"],
+            allowed=form.cleaned_data["allowed"],
+            features=form.feature_terms(),
+            versions=form.versions(),
+            product=product.code,
+            actor=actor_of(request),
+            source=SOURCE,
+        )
+        if isinstance(result, LicenseCreated):
+            return _key_page(request, result, "License created")
+        error = result.message
+    context = {"form": form, "error": error, "token": once.new_token(), "product": product}
+    return page(request, "desk/license_new.html", "New license", context)
+
+
+def _key_page(request: HttpRequest, made: LicenseCreated, title: str) -> HttpResponse:
+    license = License.objects.select_related("customer").get(license_id=made.license_id)
+    return page(request, "desk/license_key.html", title, {"made": made, "license": license})
+
+
+@never_cache
+@needs(Ability.CHANGE_LICENSE)
+def change_terms(request: HttpRequest, pk: int) -> HttpResponse:
+    """Allowed activations, features with their last days, and versions, in one form; books only what differs, and only
+    what was shown in a preview: with the hosts that need a new round trip to get it.
+    """
+    license = _found(pk)
+    if license is None:
+        return _gone(request)
+    terms = queries.terms_of(license)
+    initial = {
+        "allowed": license.allowed,
+        "version_low": terms.version_low,
+        "version_high": terms.version_high,
+        **features_as_initial(terms.features),
+    }
+    form = TermsForm(request.POST or None, product=license.product, initial=initial)
+    context: dict[str, Any] = {"form": form, "license": license, "back": page_of(license), "error": ""}
+    # What the form was first filled from, and not what the license has become since.
+    context["shown"] = request.POST.get("shown") or f"{license.terms_revision} {license.allowed}"
+    if request.method == "POST" and form.is_valid():
+        preview = _preview(request, license, terms, form)
+        context["error"] = preview.error
+        seen = request.POST.get("previewed") == preview.digest and "book" in request.POST
+        if seen and not preview.error:
+            result = _changed(request, license, terms, form)
+            if not isinstance(result, Refused | BadInput):
+                messages.success(request, _changed_words(result.changes))
+                for warning in result.warnings:
+                    messages.warning(request, warning)
+                return redirect(page_of(license))
+            context["error"] = result.message
+        if not context["error"]:
+            context["preview"] = preview
+    return page(request, "desk/license_terms.html", f"Change {license.license_id}", context)
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a change would do. `digest` names exactly this; `hosts` need a new round trip to get the new terms."""
+
+    rows: tuple[TermRow, ...]
+    hosts: tuple[Activation, ...]
+    digest: str
+    error: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+def _preview(request: HttpRequest, license: License, terms: LicenseTerms, form: TermsForm) -> Preview:
+    features = [feature.as_json() for feature in form.feature_terms()]
+    after = Terms(features, form.versions(), form.cleaned_data["allowed"])
+    rows = side_by_side(Terms.of(terms, license.allowed), after)
+    what = [[row.name, row.before, row.after] for row in rows]
+    digest = hashlib.sha256(json.dumps(what).encode()).hexdigest()
+    new_terms = any(row.changed for row in rows if row.name != ALLOWED)
+    hosts = tuple(upgrades.active_of(license)) if new_terms else ()
+    with transaction.atomic():
+        # The real thing, undone: what it refuses, the preview says.
+        result = _changed(request, license, terms, form)
+        transaction.set_rollback(True)
+    if isinstance(result, Refused | BadInput):
+        return Preview(rows, hosts, digest, result.message)
+    return Preview(rows, hosts, digest, warnings=result.warnings)
+
+
+def _changed(
+    request: HttpRequest, license: License, terms: LicenseTerms, form: TermsForm
+) -> LicenseChanged | Refused | BadInput:
+    return change_license(
+        license_id=license.license_id,
+        change=_difference(license, terms, form),
+        actor=actor_of(request),
+        source=SOURCE,
+        reason=form.cleaned_data["reason"].strip(),
+        shown=_shown(request.POST.get("shown", "")),
+    )
+
+
+def _shown(text: str) -> tuple[int, int] | None:
+    revision, _, allowed = text.partition(" ")
+    return (int(revision), int(allowed)) if revision.isdecimal() and allowed.isdecimal() else None
+
+
+def _difference(license: License, terms: LicenseTerms, form: TermsForm) -> LicenseChange:
+    wanted, before = form.feature_terms(), terms.features
+    same_features = sorted(f.as_json().items() for f in wanted) == sorted(f.items() for f in before)
+    same_versions = form.versions() == (terms.version_low, terms.version_high)
+    allowed = form.cleaned_data["allowed"]
+    return LicenseChange(
+        allowed=None if allowed == license.allowed else allowed,
+        features=None if same_features else wanted,
+        versions=None if same_versions else form.versions(),
+    )
+
+
+def _changed_words(changes: tuple[str, ...]) -> str:
+    if any(change == "license.terms_changed" for change in changes):
+        return "Booked. Hosts keep the Usage License they have until their next Usage Request."
+    return "Booked."
+
+
+def _status_action(
+    request: HttpRequest, pk: int, status: LicenseStatus, title: str, explanation: str, *, dangerous: bool = False
+) -> HttpResponse:
+    license = _found(pk)
+    if license is None:
+        return _gone(request)
+    action = actions.Action(
+        title=f"{title} {license.license_id}",
+        explanation=explanation,
+        button=title,
+        facts=_facts(license),
+        back=page_of(license),
+        perform=lambda reason: change_license(
+            license_id=license.license_id,
+            change=LicenseChange(status=status),
+            actor=actor_of(request),
+            source=SOURCE,
+            reason=reason,
+        ),
+        done=lambda result: (f"{license.license_id} is {result.status} now.", page_of(license)),
+        dangerous=dangerous,
+    )
+    return actions.run(request, action)
+
+
+@needs(Ability.CHANGE_LICENSE)
+def suspend(request: HttpRequest, pk: int) -> HttpResponse:
+    words = (
+        "While a license is suspended, Usage Requests of it are refused. Usage Licenses that are installed go on "
+        "working."
+    )
+    return _status_action(request, pk, LicenseStatus.SUSPENDED, "Suspend", words)
+
+
+@needs(Ability.CHANGE_LICENSE)
+def reinstate(request: HttpRequest, pk: int) -> HttpResponse:
+    return _status_action(request, pk, LicenseStatus.ACTIVE, "Reinstate", "Usage Requests of it are answered again.")
+
+
+@needs(Ability.CHANGE_LICENSE)
+def revoke(request: HttpRequest, pk: int) -> HttpResponse:
+    words = (
+        "This cannot be taken back: a revoked license stays revoked, and every Usage Request of it is refused. Usage "
+        "Licenses that are installed on hosts without internet go on working."
+    )
+    return _status_action(request, pk, LicenseStatus.REVOKED, "Revoke", words, dangerous=True)
+
+
+@never_cache
+@needs(Ability.CHANGE_LICENSE)
+def replace_key(request: HttpRequest, pk: int) -> HttpResponse:
+    """A new License Key for a leaked one, shown once."""
+    license = _found(pk)
+    if license is None:
+        return _gone(request)
+    form = ReasonForm(request.POST or None)
+    error = ""
+    if request.method == "POST" and form.is_valid():
+        if not once.first_use(request, request.POST.get("token", "")):
+            messages.info(request, "This form was sent before; the key was replaced once. It is shown once only.")
+            return redirect(page_of(license))
+        result = replace_license_key(
+            license_id=license.license_id,
+            actor=actor_of(request),
+            source=SOURCE,
+            reason=form.cleaned_data["reason"].strip(),
+        )
+        if isinstance(result, LicenseCreated):
+            return _key_page(request, result, "License Key replaced")
+        error = result.message
+    action = {
+        "explanation": "The earlier License Key stops working: Usage Requests made with it are refused. Usage "
+        "Licenses that are installed go on working, and no host looks changed. The new key is shown once.",
+        "button": "Replace the License Key",
+        "facts": _facts(license),
+        "back": page_of(license),
+        "dangerous": True,
+    }
+    context = {"action": action, "form": form, "error": error, "token": once.new_token()}
+    return page(request, "desk/action.html", f"Replace the License Key of {license.license_id}", context)
+
+
+@never_cache
+@needs(Ability.SHOW_LICENSE_KEY)
+def show_key(request: HttpRequest, pk: int) -> HttpResponse:
+    """The License Key in clear, after a reason: the ledger says who looked at it and why."""
+    license = _found(pk)
+    if license is None:
+        return _gone(request)
+    form = ReasonForm(request.POST or None)
+    error = ""
+    if request.method == "POST" and form.is_valid():
+        result = show_license_key(
+            license_id=license.license_id,
+            actor=actor_of(request),
+            source=SOURCE,
+            reason=form.cleaned_data["reason"].strip(),
+        )
+        if isinstance(result, LicenseKeyShown):
+            context = {"made": result, "license": license, "revealed": True}
+            return page(request, "desk/license_key.html", f"License Key of {license.license_id}", context)
+        error = result.message
+    action = {
+        "explanation": "The License Key is secret: whoever has it can ask for activations of this license. Showing it "
+        "is booked with your name and the reason. Send it only to a contact of the customer.",
+        "button": "Show the License Key",
+        "facts": _facts(license),
+        "back": page_of(license),
+    }
+    context = {"action": action, "form": form, "error": error}
+    return page(request, "desk/action.html", f"Show the License Key of {license.license_id}", context)
+
+
+def _facts(license: Any) -> list[tuple[str, object]]:
+    return [
+        ("License", license.license_id),
+        ("Customer", license.customer.name),
+        ("Status", badge(license.status)),
+        ("Seats taken", f"{license.occupied} of {license.allowed}"),
+    ]
+
+
+def _found(pk: int) -> Any:
+    return queries.licenses_with_seats().filter(pk=pk).first()
+
+
+def _gone(request: HttpRequest) -> HttpResponse:
+    messages.warning(request, "There is no such license. Search for its License ID or its customer.")
+    return redirect("admin:activations_license_changelist")

@@ -1,0 +1,290 @@
+"""Lists as CSV and XLSX: as filtered, without secrets and formulas, bounded, and booked."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.urls import reverse
+from openpyxl import load_workbook  # type: ignore[import-untyped]
+
+from activations.admin import list_export
+from activations.models import (
+    Activation,
+    Contact,
+    Customer,
+    LedgerEntry,
+    License,
+    SigningKey,
+    UsageLicense,
+    UsageRequest,
+)
+from activations.services.intake import keep_refused
+from activations.services.licenses import LicenseCreated
+from activations.services.results import BadInput
+from tests.portal.cast import AGENT, answered, entries, length, make_license
+from tests.portal.chariot import Chariot, host
+from tests.portal.web import Browser
+
+SignIn = Callable[[str], Browser]
+PORTAL = "portal"
+OURS = (
+    "license",
+    "customer",
+    "usagerequest",
+    "usagelicense",
+    "intakeentry",
+    "ledgerentry",
+    "signingkey",
+    "product",
+)
+
+
+def address(name: str, query: str = "") -> str:
+    name = name if "_" in name else f"activations_{name}"
+    return f"{reverse(f'admin:{name}_export')}?{query}"
+
+
+def export(browser: Browser, name: str, format: str = "csv", query: str = "") -> Any:
+    token = browser.get(reverse("admin:index")).form(reverse("admin:logout")).fields
+    return browser.client.post(address(name, query), {**token, "format": format})
+
+
+def content(answer: Any) -> bytes:
+    return b"".join(answer.streaming_content)
+
+
+def csv_rows(answer: Any) -> list[list[str]]:
+    raw = content(answer)
+    assert raw.startswith(b"\xef\xbb\xbf")
+    return list(csv.reader(io.StringIO(raw.decode("utf-8-sig"), newline="")))
+
+
+def xlsx_rows(answer: Any) -> list[list[Any]]:
+    sheet = load_workbook(io.BytesIO(content(answer))).worksheets[0]
+    assert not [cell for row in sheet.iter_rows() for cell in row if cell.data_type == "f"]
+    return [[cell.value for cell in row] for row in sheet.iter_rows()]
+
+
+def test_a_list_as_it_is_filtered_and_sorted(license: LicenseCreated, sign_in: SignIn) -> None:
+    agent = sign_in("agent")
+    for number in range(3):
+        make_license(customer=f"Plant {number}")
+    answer = export(agent, "license", query="q=plant&o=-2&p=2")
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert re.fullmatch(r'attachment; filename="licenses-\d{4}-\d\d-\d\d\.csv"', answer.headers["Content-Disposition"])
+    assert answer.headers["Cache-Control"] == "no-store" or "no-store" in answer.headers["Cache-Control"]
+    rows = csv_rows(answer)
+    assert rows[0][:4] == ["License ID", "customer", "product", "status"]
+    assert [row[1] for row in rows[1:]] == ["Plant 2", "Plant 1", "Plant 0"]
+    first = dict(zip(rows[0], rows[1], strict=True))
+    row = License.objects.get(customer__name="Plant 2")
+    assert first["License ID"] == row.license_id
+    assert (first["allowed"], first["occupied"], first["features"]) == ("2", "0", "mqtt-server")
+    assert first["created"] == row.created_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def test_every_export_is_booked_with_list_filter_format_and_rows(license: LicenseCreated, sign_in: SignIn) -> None:
+    agent, before = sign_in("agent"), length(PORTAL)
+    content(export(agent, "license", query="status__exact=active&q=acme"))
+    content(export(agent, "usagerequest", "xlsx"))
+    assert entries(PORTAL, after=before) == [
+        (before + 1, "agent", "list.exported", ""),
+        (before + 2, "agent", "list.exported", ""),
+    ]
+    booked = [
+        json.loads(body)["data"]
+        for body in LedgerEntry.objects.order_by("-seq").filter(chain=PORTAL)[:2].values_list("body", flat=True)
+    ]
+    assert booked[1] == {
+        "list": "Licenses",
+        "filter": {"status__exact": ["active"], "q": ["acme"]},
+        "format": "csv",
+        "rows": 1,
+    }
+    assert booked[0] == {"list": "Usage Requests", "filter": {}, "format": "xlsx", "rows": 0}
+    page = sign_in("auditor").get(reverse("admin:activations_ledgerentry_changelist"))
+    assert "List exported Licenses as csv, rows: 1" in page.words
+
+
+def test_a_license_key_in_a_search_does_not_get_into_the_ledger(license: LicenseCreated, sign_in: SignIn) -> None:
+    content(export(sign_in("agent"), "license", query=f"q={license.license_key}"))
+    body = LedgerEntry.objects.filter(chain=PORTAL).latest("seq").body
+    assert license.license_key not in body
+    assert '"filter":{"q":["[License Key]"]}' in body
+
+
+def test_csv_and_xlsx_hold_the_same(license: LicenseCreated, sign_in: SignIn) -> None:
+    answered(Chariot(license.license_key, host("pump-house")).request())
+    keep_refused(source="?", problem=BadInput("no-block", "None."), actor=AGENT)
+    lead = sign_in("manager")
+    for name in [*OURS, "auth_user"]:
+        query = "kind=license.created" if name == "ledgerentry" else ""
+        as_csv = csv_rows(export(lead, name, query=query))
+        as_xlsx = xlsx_rows(export(lead, name, "xlsx", query))
+        assert len(as_csv) > 1, name
+        assert [["" if cell is None else str(cell) for cell in row] for row in as_xlsx] == as_csv, name
+
+
+def test_no_export_holds_a_secret(license: LicenseCreated, sign_in: SignIn) -> None:
+    chariot = Chariot(license.license_key, host("pump-house"))
+    chariot.install(answered(f"our key is {license.license_key}\n{chariot.request()}"))
+    keep_refused(source=f"key {license.license_key}", problem=BadInput("no-block", "None."), actor=AGENT)
+    row, request, answer = License.objects.get(), UsageRequest.objects.get(), UsageLicense.objects.get()
+    manager = sign_in("manager")
+    manager.user.set_password("a long enough password")
+    manager.user.save()
+    manager.client.force_login(manager.user)
+    secrets = [
+        license.license_key,
+        row.key_digest,
+        bytes(row.key_encrypted).decode(),
+        manager.user.password,
+        "our key is",
+        request.commitment,
+        *(text.splitlines()[1] for text in (request.text, answer.text)),
+        *(data.hex() for data in (bytes(request.payload), bytes(answer.payload))),
+        *(base64.b64encode(bytes(data)).decode() for data in (request.payload, answer.payload)),
+        *(
+            bytes(key.private_encrypted or b"none").decode()
+            for key in SigningKey.objects.all()
+            if key.private_encrypted
+        ),
+    ]
+    for model, page in admin.site._registry.items():
+        if not page.export_columns:  # type: ignore[attr-defined]
+            continue
+        name = f"{model._meta.app_label}_{model._meta.model_name}"
+        text = content(export(manager, name)).decode()
+        assert not [secret for secret in secrets if secret in text], name
+
+
+def test_every_list_of_ours_can_be_exported() -> None:
+    pages = {model._meta.model_name: page for model, page in admin.site._registry.items()}
+    for name in [*OURS, "user"]:
+        assert pages[name].export_columns, name  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\uff1d"])
+def test_no_cell_is_run_by_a_spreadsheet(start: str, db: None, sign_in: SignIn) -> None:
+    name = f'{start}HYPERLINK("http://example.com","x")'
+    Customer.objects.create(name=name)
+    agent = sign_in("agent")
+    assert csv_rows(export(agent, "customer"))[1][0] == f"'{name}"
+    assert str(xlsx_rows(export(agent, "customer", "xlsx"))[1][0]).startswith("'")
+
+
+def test_characters_that_break_a_workbook_are_left_out(db: None, sign_in: SignIn) -> None:
+    Customer.objects.create(name="A\x07\x1b\uffff\x08=cme \U0001f600")
+    Customer.objects.create(name="\x01=1+1")
+    rows = xlsx_rows(export(sign_in("agent"), "customer", "xlsx", "o=1"))
+    assert sorted(str(row[0]) for row in rows[1:]) == ["'=1+1", "A=cme \U0001f600"]
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [
+        (None, ""),
+        (True, "yes"),
+        (False, "no"),
+        (3, 3),
+        (-3, -3),
+        (2**60, str(2**60)),
+        (date(2026, 3, 1), "2026-03-01"),
+        (datetime(2026, 3, 1, 9, 30, 5, 999, tzinfo=UTC), "2026-03-01T09:30:05Z"),
+        ("plain", "plain"),
+        ("-1", "'-1"),
+    ],
+)
+def test_values_as_files_hold_them(value: object, cell: object) -> None:
+    assert list_export.cell(value) == cell
+
+
+def test_a_cell_that_a_spreadsheet_would_cut_says_so() -> None:
+    text = list_export._in_xml("x" * 40_000)
+    assert isinstance(text, str)
+    assert len(text) <= list_export.LONGEST_CELL
+    assert text.endswith("(cut; whole in CSV)")
+
+
+def test_many_rows_are_read_in_parts_and_sent_as_they_come(
+    db: None, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch, django_assert_max_num_queries: Any
+) -> None:
+    monkeypatch.setattr(list_export, "CHUNK", 10)
+    Customer.objects.bulk_create([Customer(name=f"C{number:03}") for number in range(95)])
+    for row in Customer.objects.all():
+        Contact.objects.create(customer=row, email=f"{row.name}@example.com")
+    answer = export(sign_in("agent"), "customer")
+    assert answer.streaming
+    parts = list(answer.streaming_content)
+    assert len(parts) == 11  # headings, nine times ten rows, five rows
+    rows = list(csv.reader(io.StringIO(b"".join(parts).decode("utf-8-sig"))))
+    assert [row[0] for row in rows[1:]] == [f"C{number:03}" for number in range(95)]
+
+
+def test_more_rows_than_a_file_holds_are_refused_with_a_way_out(
+    license: LicenseCreated, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(list_export, "MOST_ROWS", 2)
+    before, auditor = length(PORTAL), sign_in("auditor")
+    before = length(PORTAL)
+    entry_count = LedgerEntry.objects.count()
+    token = auditor.get(reverse("admin:index")).form(reverse("admin:logout")).fields
+    page = auditor.post(address("ledgerentry"), {**token, "format": "csv"})
+    assert f"this list has {entry_count} rows, and one file holds at most 2." in page.words
+    assert "`manage.py export_ledger`" in page.words
+    assert length(PORTAL) == before
+    assert len(csv_rows(export(auditor, "license"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("query", "format", "words"),
+    [
+        ("", "pdf", "choose one of the formats CSV and XLSX"),
+        ("", "", "choose one of the formats CSV and XLSX"),
+        (f"q={'x' * 1100}", "csv", "too long to be booked"),
+        ("created_at__year=2026&created_at__month=13", "csv", "this filter cannot be read"),
+    ],
+)
+def test_what_cannot_be_exported_is_told(
+    query: str, format: str, words: str, license: LicenseCreated, sign_in: SignIn
+) -> None:
+    agent = sign_in("agent")
+    before = length(PORTAL)
+    token = agent.get(reverse("admin:index")).form(reverse("admin:logout")).fields
+    page = agent.post(address("license", query), {**token, "format": format})
+    assert "Nothing was exported" in page.words
+    assert words in page.words
+    assert length(PORTAL) == before
+
+
+def test_a_filter_the_list_does_not_offer_is_ignored_nowhere(license: LicenseCreated, sign_in: SignIn) -> None:
+    answer = export(sign_in("agent"), "customer", query="contacts__email__startswith=a")
+    assert answer.status_code == 400
+
+
+def test_the_buttons_stand_on_the_list_and_work(license: LicenseCreated, sign_in: SignIn) -> None:
+    agent = sign_in("agent")
+    page = agent.get(f"{reverse('admin:activations_license_changelist')}?status__exact=active")
+    form = page.form(address("license", "status__exact=active"))
+    assert form.buttons == ["format", "format"]
+    assert "Export 1 row:" in page.words
+    answer = agent.client.post(form.action, {**form.fields, "format": "csv"})
+    assert len(csv_rows(answer)) == 2
+
+
+def test_each_role_exports_the_lists_it_sees_and_no_others(license: LicenseCreated, sign_in: SignIn) -> None:
+    for username in ("agent", "lead", "manager", "auditor", "administrator"):
+        browser = sign_in(username)
+        for name in OURS:
+            sees = browser.get(reverse(f"admin:activations_{name}_changelist")).status == 200
+            assert (export(browser, name).status_code == 200) == sees, (username, name)
+    assert not Activation.objects.exists()

@@ -1,0 +1,123 @@
+"""Reading uploaded tables: CSV as spreadsheets write it, workbooks within bounds, bad files by name."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from typing import Any
+
+import pytest
+from openpyxl import Workbook  # type: ignore[import-untyped]
+
+from activations.services.results import BadInput
+from activations.services.table_files import LARGEST_FILE, MOST_ROWS, Table, read_table
+
+
+def unreadable(content: bytes | str) -> str:
+    content = content.encode() if isinstance(content, str) else content
+    read = read_table(content, columns=("customer", "allowed"), required=("customer",))
+    assert isinstance(read, BadInput), read
+    return read.code
+
+
+def workbook(*rows: list[Any], sheets: int = 1) -> bytes:
+    book = Workbook()
+    for row in rows:
+        book.worksheets[0].append(row)
+    for number in range(1, sheets):
+        book.create_sheet(f"More {number}")
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+def repacked(content: bytes, **parts: bytes) -> bytes:
+    """The workbook with parts added or replaced."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as before, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as after:
+        for name in before.namelist():
+            if name not in parts:
+                after.writestr(name, before.read(name))
+        for name, data in parts.items():
+            after.writestr(name, data)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_csv_as_spreadsheets_write_it(encoding: str, mark: str, end: str) -> None:
+    text = end.join(["", f'customer{mark}"allowed"', "", f'"Müller{mark} Söhne"{mark}3', ""])
+    read = read_table(text.encode(encoding), columns=("customer", "allowed"), required=("customer",))
+    assert isinstance(read, Table), read
+    assert [(row.number, row.cells) for row in read.rows] == [
+        (4, {"customer": f"Müller{mark} Söhne", "allowed": "3"}),
+    ]
+
+
+ENTITIES = b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "bbbbbbbb">]><worksheet>&b;</worksheet>'
+SHEET = "xl/worksheets/sheet1.xml"
+
+
+def zip_of(name: str, data: bytes) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr(name, data)
+    return out.getvalue()
+
+
+def far_row() -> bytes:
+    cell = '<c r="A{0}" t="inlineStr"><is><t>{1}</t></is></c>'
+    rows = "".join(
+        f'<row r="{row}">{cell.format(row, text)}</row>' for row, text in ((1, "customer"), (1_048_576, "A"))
+    )
+    space = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    return f'<?xml version="1.0"?><worksheet xmlns="{space}"><sheetData>{rows}</sheetData></worksheet>'.encode()
+
+
+GOOD = workbook(["customer"], ["Acme"])
+BAD_FILES: dict[str, tuple[bytes | str, str]] = {
+    "nothing": (b"", "file-empty"),
+    "white space": (b" \n\n", "file-empty"),
+    "commas": (",,,\n,,\n", "file-empty"),
+    "headings only": ("customer,allowed\n", "rows-missing"),
+    "unknown column": ("customer,price\nAcme,1\n", "column-unknown"),
+    "missing column": ("allowed\n1\n", "columns-missing"),
+    "column twice": ("customer,Customer\nAcme,1\n", "column-twice"),
+    "no headings": ("Acme,1\nOther,2\n", "column-unknown"),
+    "Latin-1": ("customer\nMüller\n".encode("latin-1"), "csv-encoding"),
+    "half a quotation": ('customer\n"Acme\n', "csv-broken"),
+    "binary": (b"\x7fELF\x00\x00", "file-not-a-table"),
+    "too many rows": ("customer\n" + "Acme\n" * (MOST_ROWS + 1), "rows-too-many"),
+    "too many empty rows": ("customer\n" + ",\n" * 30_000, "rows-too-many"),
+    "too many columns": ("customer\n" + "," * 60 + "\n", "columns-too-many"),
+    "too large": (b"x" * (LARGEST_FILE + 1), "file-too-large"),
+    "old Excel": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\x00" * 600, "xlsx-old-or-locked"),
+    "zip": (repacked(zip_of("a.txt", b"a")), "file-not-a-table"),
+    "half a workbook": (GOOD[: len(GOOD) // 2], "xlsx-broken"),
+    "damaged": (repacked(GOOD, **{SHEET: b"<worksheet><sheetData><row><c"}), "xlsx-broken"),
+    "macros": (repacked(GOOD, **{"xl/vbaProject.bin": b"macro"}), "xlsx-macros"),
+    "entities": (repacked(GOOD, **{SHEET: ENTITIES}), "xlsx-unfit"),
+    "UTF-16 XML": (repacked(GOOD, **{SHEET: ENTITIES.decode().encode("utf-16")}), "xlsx-unfit"),
+    "bomb": (repacked(GOOD, **{SHEET: b" " * 60_000_000}), "xlsx-too-large"),
+    "many parts": (repacked(GOOD, **{f"xl/media/{n}.bin": b"" for n in range(600)}), "xlsx-too-large"),
+    "row a million": (repacked(GOOD, **{SHEET: far_row()}), "rows-too-many"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_a_bad_file_is_named(name: str) -> None:
+    content, code = BAD_FILES[name]
+    assert unreadable(content) == code
+
+
+def test_cells_that_cannot_be_taken_are_named() -> None:
+    content = workbook(["customer", "allowed"], ["=1+1", "#N/A"], ["x" * 300, 1], ["Acme", 1, "beside"])
+    read = read_table(content, columns=("customer", "allowed"), required=("customer",))
+    assert isinstance(read, Table), read
+    assert [(problem.row, problem.column, problem.message) for problem in read.problems] == [
+        (2, "customer", "A formula is not taken: write the value itself."),
+        (2, "allowed", "The cell holds the error #N/A."),
+        (3, "customer", "This is longer than 254 letters."),
+        (4, "", "The cell 'beside' stands in a column without a heading."),
+    ]

@@ -1,0 +1,152 @@
+"""Every page that a role can reach, looked at by axe-core: no serious and no critical finding, light and dark."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+
+from tests.system.browsing import PASSWORD, press
+from tests.system.portal import Portal
+
+ROLES = {
+    "agent": "support-agent",
+    "lead": "support-lead",
+    "manager": "license-manager",
+    "auditor": "auditor",
+    "administrator": "administrator",
+}
+# One page of a kind is enough: numbers and identifiers of Design 2 stand for each other.
+NAMES = re.compile(r"/(\d+|[0-9a-f]{32}|(?:LIC|ACT|RES|USL|TMB)-[0-9A-Z-]+)(?=/|$)")
+LEAVE = ("/admin/logout/", "/static/", "/admin/jsi18n/")
+FILES = (".csv", ".xlsx", ".txt")
+BAD = ("serious", "critical")
+
+
+@pytest.fixture(scope="module")
+def world(served: tuple[Portal, str]) -> dict[str, Any]:
+    """A portal with one of everything, and an account of each role."""
+    portal, _ = served
+    for name, role in ROLES.items():
+        if name not in ("agent", "manager"):
+            portal.manage("create_staff", name, "--role", role, "--password", PASSWORD)
+    done = portal.run([sys.executable, "-m", "tests.system.world"])
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.fixture(params=["light", "dark"])
+def scheme(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def looker(browser: Browser, served: tuple[Portal, str], scheme: str) -> Iterator[Page]:
+    context = browser.new_context(
+        viewport={"width": 1366, "height": 768},
+        base_url=served[1],
+        color_scheme="dark" if scheme == "dark" else "light",
+    )
+    yield context.new_page()
+    context.close()
+
+
+def findings(page: Page) -> list[str]:
+    """What axe-core holds against the page as it is shown now, in one line each."""
+    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    return [
+        f"{urlsplit(page.url).path}: {finding['id']} ({finding['impact']}), {finding['help']}: {node['html'][:160]}"
+        for finding in found
+        if finding["impact"] in BAD
+        for node in finding["nodes"]
+    ]
+
+
+def sign_in(page: Page, username: str) -> None:
+    page.goto("/admin/login/")
+    page.fill("#id_username", username)
+    page.fill("#id_password", PASSWORD)
+    press(page, "Enter")
+
+
+def links(page: Page) -> list[str]:
+    addresses = page.eval_on_selector_all("a[href]:not([download])", "found => found.map(a => a.href)")
+    origin = "{0.scheme}://{0.netloc}".format(urlsplit(page.url))
+    paths = [address.removeprefix(origin).partition("#")[0] for address in addresses if address.startswith(origin)]
+    return [path for path in paths if not path.startswith(LEAVE) and not path.endswith(FILES) and "?" not in path]
+
+
+def test_every_page_that_a_role_can_reach(world: dict[str, Any], looker: Page) -> None:
+    """Each kind of page once, as the first role that gets there sees it; every link of every role is followed."""
+    wrong: list[str] = []
+    looked_at: set[str] = set()
+    for role in ROLES:
+        sign_in(looker, role)
+        seen, waiting = set(), ["/admin/"]
+        while waiting:
+            path = waiting.pop()
+            kind = NAMES.sub("/*", path)
+            if kind in seen:
+                continue
+            seen.add(kind)
+            answered = looker.goto(path)
+            assert answered is not None
+            assert answered.status == 200, (role, path, answered.status)
+            if kind not in looked_at or path == "/admin/":
+                looked_at.add(kind)
+                wrong += findings(looker)
+            waiting += links(looker)
+        assert len(seen) >= 8, (role, sorted(seen))
+        looker.context.clear_cookies()
+    assert not wrong, "\n".join(wrong)
+
+
+PASTED = ["fresh_request", "update_request", "full_request", "damaged", "code", "junk"]
+
+
+@pytest.mark.parametrize("what", PASTED)
+def test_what_the_desk_answers(world: dict[str, Any], looker: Page, what: str) -> None:
+    """Dry runs, refusals, damaged blocks and typing mistakes, which no link leads to."""
+    text = {
+        **world,
+        "damaged": "\n".join(world["fresh_request"].splitlines()[6:]),
+        "code": f"License {world['license_id']}, code {world['code']}",
+        "junk": "Where is our license?",
+    }[what]
+    sign_in(looker, "agent")
+    looker.goto("/admin/desk/")
+    looker.fill("#id_text", text)
+    press(looker, "Control+Enter")
+    assert findings(looker) == []
+
+
+@pytest.mark.parametrize("name", ["waiting", "sighting"])
+def test_what_waits_for_a_lead(world: dict[str, Any], looker: Page, name: str) -> None:
+    sign_in(looker, "lead")
+    looker.goto(f"/admin/desk/requests/{world[name]}/")
+    assert findings(looker) == []
+
+
+def test_the_sign_in_page(looker: Page, served: tuple[Portal, str]) -> None:
+    looker.goto("/admin/login/")
+    assert findings(looker) == []
+    looker.fill("#id_username", "nobody")
+    looker.fill("#id_password", "wrong")
+    press(looker, "Enter")
+    assert findings(looker) == []
+
+
+def test_axe_sees_what_is_wrong(looker: Page, served: tuple[Portal, str]) -> None:
+    """The negative control: a picture without words, and words nobody can read."""
+    looker.goto("/admin/login/")
+    looker.evaluate("document.querySelector('main, #content').insertAdjacentHTML('beforeend', '<img src=\"/x\">')")
+    looker.evaluate("document.querySelectorAll('label').forEach(label => label.remove())")
+    assert any("image-alt" in finding for finding in findings(looker))
+    assert any("label" in finding for finding in findings(looker))
