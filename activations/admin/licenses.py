@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 from activations import queries, upgrades
 from activations.admin import importing, license_changes, older_terms, showing
 from activations.admin.access import actor_of, may
-from activations.admin.base import ReadOnlyAdmin, TimeFilter, badge, when
+from activations.admin.base import ReadOnlyAdmin, TimeFilter, badge
 from activations.admin.pages import page
 from activations.admin.terms_view import TermRow, Terms, side_by_side
 from activations.admin.words import feature_words, tell, version_words
@@ -110,7 +110,7 @@ class LicenseAdmin(ReadOnlyAdmin):
 
     @admin.display(description="created", ordering="created_at")
     def created(self, row: License) -> str:
-        return when(row.created_at)
+        return f"{row.created_at:%Y-%m-%d}"
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return may(request, Ability.CREATE_LICENSE)

@@ -56,6 +56,19 @@ class ReplyAdmin(ReadOnlyAdmin):
     ]
     search_help_text = "License ID, customer, activation id, host or case"
     public_id = ("LIC", "license__license_id")
+    date_hierarchy = "written_at"
+    export_columns = {
+        "written": "written_at",
+        "reply": lambda row: LETTERS[ReplyKind(row.kind)].title,
+        "text version": "text_version",
+        "License ID": "license.license_id",
+        "request id": "request.request_id",
+        "activation": "activation.activation_id",
+        "case": "restoration.restoration_id",
+        "written by": "written_by",
+    }
+    empty_words = "A reply is kept with the booking it answers, or when somebody presses Keep this reply."
+    empty_link = ("To the support desk", "admin:desk")
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("license__customer", "activation", "request", "restoration")

@@ -4,6 +4,13 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
+from activations.models import triggers
+
+
+def uninstall(apps, schema_editor):
+    """Dropping a table leaves the functions of its triggers behind; `post_migrate` puts back what is still needed."""
+    triggers.uninstall(schema_editor.connection)
+
 
 class Migration(migrations.Migration):
 
@@ -90,4 +97,5 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('owner', 'page', 'name'), name='saved_filter_name_once')],
             },
         ),
+        migrations.RunPython(migrations.RunPython.noop, uninstall),
     ]

@@ -185,12 +185,13 @@ def test_a_lost_license_key_can_be_replaced(portal: Portal, nobody_reads: int) -
     ("arguments", "said"),
     [
         (("checkpoint_ledger",), "run the command again"),
-        (("create_staff", "kim", "--role", "auditor"), "The account kim was made"),
-        (("disable_staff", "kim", "--reason", "left"), "The account kim is disabled"),
+        (("create_staff", "colleague", "--role", "auditor"), "The account colleague was made"),
+        (("disable_staff", "leaver", "--reason", "left"), "The account leaver is disabled"),
         (("signing_key", "rotate"), "signing_key list"),
     ],
 )
 def test_what_was_booked_is_said(portal: Portal, arguments: tuple[str, ...], said: str) -> None:
+    portal.run("create_staff", "leaver", "--role", "auditor")  # there already the next time
     before = portal.entries()
 
     lost = portal.run(*arguments, redirect=">/dev/full")
