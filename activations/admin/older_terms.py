@@ -14,14 +14,13 @@ from activations.admin.base import page_of
 from activations.admin.pages import page
 from activations.admin.replies import seal
 from activations.admin.terms_view import TermRow, Terms, side_by_side
-from activations.domain.words import Ability
 from activations.services import replies
 from activations.services.replies import SENDERS
 from activations.upgrades import OlderTerms
 
 
 @never_cache
-@needs(Ability.ISSUE, Ability.CHANGE_LICENSE)
+@needs()
 @require_safe
 def older_terms(request: HttpRequest, pk: int) -> HttpResponse:
     """Which hosts, what each would get, and the letter with their names in it."""

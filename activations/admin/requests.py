@@ -12,11 +12,22 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from activations.admin.access import may
 from activations.admin.base import ReadOnlyAdmin, TimeFilter, badge, link, when
 from activations.admin.words import TITLES
 from activations.domain.words import Ability, ActivationState
 from activations.models import IntakeEntry, UsageLicense, UsageRequest
 from activations.services.intake import without_secrets
+
+
+class DeskLinks(ReadOnlyAdmin):
+    """Leads to the desk only whom the desk lets in."""
+
+    desk_fields = ("on_the_desk", "send_again")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        allowed = may(request, Ability.ISSUE)
+        return [name for name in self.fields or () if allowed or name not in self.desk_fields]
 
 
 class DecisionFilter(admin.SimpleListFilter):
@@ -32,7 +43,7 @@ class DecisionFilter(admin.SimpleListFilter):
 
 
 @admin.register(UsageRequest)
-class UsageRequestAdmin(ReadOnlyAdmin):
+class UsageRequestAdmin(DeskLinks):
     nav_name = "Usage Requests"
     list_display = ["received", "license_link", "customer", "host", "version", "counter", "state_badge", "decision"]
     list_filter = ["state", ("received_at", TimeFilter), "test", DecisionFilter]
@@ -145,7 +156,7 @@ class IssuerFilter(admin.SimpleListFilter):
 
 
 @admin.register(UsageLicense)
-class UsageLicenseAdmin(ReadOnlyAdmin):
+class UsageLicenseAdmin(DeskLinks):
     """The block itself is not shown: sending it again goes through the desk, which books it."""
 
     nav_name = "Usage Licenses"

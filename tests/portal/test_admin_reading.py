@@ -142,6 +142,15 @@ def test_the_navigation_leads_only_to_pages_that_open(username: str, world: Worl
     assert (f'href="{reverse("admin:desk")}"' in page.html) == (username in DESK)
 
 
+def test_only_who_may_use_the_desk_is_led_there(world: World, sign_in: SignIn) -> None:
+    answer = UsageLicense.objects.latest("pk")
+    stored = {"usagerequest": world.request.pk, "usagelicense": answer.pk}
+    for username in sorted(EVERYBODY):
+        for name, pk in stored.items():
+            page = sign_in(username).get(reverse(f"admin:activations_{name}_change", args=[pk]))
+            assert ("/admin/desk/requests/" in page.html) == (username in DESK), (username, name)
+
+
 def test_someone_refused_is_told_whom_to_ask(world: World, sign_in: SignIn) -> None:
     page = sign_in("auditor").get(reverse("admin:desk"))
     assert "Ask a support agent." in page.words
