@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,10 @@ from django.db import connections
 from tests import support
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# Started in the background of a shell, a process ignores Ctrl-C, and so would every command that a test starts.
+if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _service(variable: str, name: str) -> str:
