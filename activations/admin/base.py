@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
@@ -30,6 +31,7 @@ else:
     _ModelAdmin = admin.ModelAdmin
 
 
+YEAR = re.compile(r"(19|20|21)[0-9]{2}-")
 FILTER_LOOKUPS = ("", "__exact", "__id__exact", "__isnull", "__isempty", "__gte", "__lt")
 
 
@@ -126,6 +128,8 @@ class ReadOnlyAdmin(_ModelAdmin):
             return by_date.sensible(value)
         offered = [entry[0] if isinstance(entry, tuple) else entry for entry in self.list_filter]
         names = [name if isinstance(name, str) else getattr(name, "parameter_name", None) for name in offered]
+        if lookup.endswith(("__gte", "__lt")) and not YEAR.match(value):
+            return False  # a time near the ends of the calendar has no place in every zone
         return any(lookup.removeprefix(name) in FILTER_LOOKUPS for name in names if name and lookup.startswith(name))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:

@@ -154,7 +154,7 @@ def _changed(
 
 def _shown(text: str) -> tuple[int, int] | None:
     revision, _, allowed = text.partition(" ")
-    return (int(revision), int(allowed)) if revision.isdecimal() and allowed.isdecimal() else None
+    return (int(revision), int(allowed)) if len(text) < 20 and revision.isdecimal() and allowed.isdecimal() else None
 
 
 def _difference(license: License, terms: LicenseTerms, form: TermsForm) -> LicenseChange:

@@ -155,7 +155,7 @@ def license_page(request: HttpRequest, license: Any) -> HttpResponse:
     terms = {row.revision: row for row in LicenseTerms.objects.filter(license=license)}
     current = terms[license.terms_revision]
     activations = list(queries.activations_of(license))
-    behind = [row for row in activations if _older_terms(row, license)]
+    behind = {row.pk for row in activations if _older_terms(row, license)}
     possible = license_actions(request, license)
     context = {
         "license": license,
@@ -163,7 +163,7 @@ def license_page(request: HttpRequest, license: Any) -> HttpResponse:
         "seats": showing.static_row(license, license.occupied),
         "features": current.features,
         "versions": version_words(current.version_low, current.version_high),
-        "activations": [(row, badge(row.state), row in behind) for row in activations],
+        "activations": [(row, badge(row.state), row.pk in behind) for row in activations],
         "behind": len(behind),
         "revisions": _revisions(terms),
         "history": [tell(entry) for entry in queries.history_of(license.license_id, newest=SHOWN_ENTRIES)],

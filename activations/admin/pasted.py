@@ -111,6 +111,10 @@ def text_of_paste(text: str) -> str:
     return text_of_upload(text.encode("utf-8", "replace")) if MIME.search(head) else text
 
 
+SEAM = re.compile(rb"^--|message/rfc822", re.MULTILINE | re.IGNORECASE)
+MOST_SEAMS = 400
+
+
 def text_of_upload(data: bytes) -> str:
     """The text of an uploaded file: of a mail its subject, its readable parts and attached texts (.txt, .req, .eml),
     base64 and quoted-printable decoded; of anything else all of it.
@@ -121,11 +125,17 @@ def text_of_upload(data: bytes) -> str:
 
 
 def _is_mail(data: bytes) -> bool:
-    return bool(MAIL.match(data[:HEADER_LETTERS].replace(b"\r\n", b"\n")))
+    """Whether it is a mail that can be taken apart: one of thousands of parts is no letter, and costs minutes."""
+    seams = len(SEAM.findall(data))
+    return seams <= MOST_SEAMS and bool(MAIL.match(data[:HEADER_LETTERS].replace(b"\r\n", b"\n")))
 
 
 def _texts(data: bytes, nested: int) -> Iterator[str]:
-    mail = BytesParser(policy=policy.default).parsebytes(data)
+    try:
+        mail = BytesParser(policy=policy.default).parsebytes(data)
+    except (*_MALFORMED, RecursionError):
+        yield _decoded(data)
+        return
     with suppress(*_MALFORMED):
         # The License ID is often in the subject only.
         yield str(mail.get("Subject", ""))

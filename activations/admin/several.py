@@ -114,8 +114,12 @@ def remember_pair(request: HttpRequest, found: Pasted) -> None:
 
 
 def forget(request: HttpRequest) -> None:
-    """A new text takes the place of the one before."""
+    """A new text takes the place of the one before. What was refused then is looked at anew: a seat may be free now."""
     request.session.pop(SESSION, None)
+    results = request.session.get("desk_results", {})
+    answered = {name: kept for name, kept in results.items() if kept.get("outcome") not in ("refused", "pending")}
+    if len(answered) < len(results):
+        request.session["desk_results"] = answered
 
 
 def note_done(request: HttpRequest) -> None:

@@ -164,6 +164,7 @@ SPECIAL: dict[tuple[type[Model], Event], tuple[Rule, ...]] = {
         ),
     ),
     (Seat, Event.INSERT): (
+        Rule("typeof(NEW.\"number\") <> 'integer'", "the number of a seat is a whole number", SQLITE),
         Rule(_OLD_SNAPSHOT, "seats are added under READ COMMITTED or SERIALIZABLE only", POSTGRESQL),
         Rule(
             # Counted only where it must be: different numbers, none above the allowed activations, cannot be too many.

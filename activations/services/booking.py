@@ -22,7 +22,8 @@ def lock_license(pk: int) -> License:
     """
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("a license can be locked only inside a transaction")
-    return License.objects.select_for_update(of=("self",)).select_related("customer", "product").get(pk=pk)
+    # Without a join: PostgreSQL would drop the row if its customer changed while the lock was waited for.
+    return License.objects.select_for_update().get(pk=pk)
 
 
 def lock_chain(name: str) -> LedgerChain:

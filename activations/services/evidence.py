@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from email.parser import BytesParser
 from pathlib import PurePosixPath
 
+from chariot_license.protocol.clean import readable
 from chariot_license.protocol.codes import find_codes
 from chariot_license.protocol.errors import ProtocolError
 from django.db import transaction
@@ -132,7 +133,7 @@ def _checked(name: str, content: bytes) -> _File | BadInput:
         clean = clean[: LONGEST_NAME - len(extension)] + extension
     try:
         text = _text(media_type, content)
-    except RecursionError:
+    except (RecursionError, LookupError, ValueError, TypeError, AttributeError):
         return _unsearchable(clean)
     secret = _secret_in(clean, clean) or _secret_in(clean, text)
     return secret or _File(clean, media_type, hashlib.sha256(content).hexdigest())
@@ -158,14 +159,14 @@ def _kind(name: str, content: bytes) -> tuple[str, str] | None:
 def _text(media_type: str, content: bytes) -> str:
     """What people read in a mail or a text; nothing for pictures. RecursionError: mails in mails without end."""
     if media_type == "text/plain":
-        return content.decode("utf-8", "replace")
+        return readable(content)
     if media_type != "message/rfc822":
         return ""
-    texts = [content.decode("utf-8", "replace")]  # as it stands, too: its headers, and a mail that is not well made
+    texts = [readable(content)]  # as it stands, too: its headers, and a mail that is not well made
     for part in BytesParser().parsebytes(content).walk():
         payload = part.get_payload(decode=True) if part.get_content_maintype() == "text" else None
         if isinstance(payload, bytes):
-            texts.append(payload.decode("utf-8", "replace"))
+            texts.append(readable(payload))
     return "\n\n".join(texts)
 
 

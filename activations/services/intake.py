@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from chariot_license.protocol.block import DamagedBlock, FoundBlock
 from chariot_license.protocol.block import Kind as BlockKind
+from chariot_license.protocol.clean import readable
 from chariot_license.protocol.codes import find_codes
 from chariot_license.protocol.errors import BlockError, ProtocolError
 from chariot_license.protocol.reader import find_blocks
@@ -152,8 +153,7 @@ def _code_masked(match: re.Match[str]) -> str:
 
 def kept_text(source: str | bytes) -> str:
     """What was submitted, as it is kept: no License Key in it, and nothing that a text column cannot hold."""
-    text = source if isinstance(source, str) else source.decode("utf-8", "replace")
-    return without_secrets(text).replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+    return without_secrets(readable(source)).replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def keep_refused(*, source: str | bytes, problem: Unanswerable | BadInput, actor: Actor) -> None:

@@ -82,7 +82,14 @@ def bad_reason(reason: str, *, due: bool = True) -> BadInput | None:
     unseen = bad_letters(reason, "The reason", "reason-unfit", lines=True)
     if unseen:
         return unseen
-    if find_codes(reason).license_keys:
+    found = find_codes(reason)
+    if found.deactivation_codes:
+        return BadInput(
+            "reason-holds-code",
+            "The reason holds a deactivation code, and what is in the ledger stays there. Paste the code on the desk "
+            "instead: it frees the seat.",
+        )
+    if found.license_keys:
         return BadInput(
             "reason-holds-key",
             "The reason holds a License Key, and what is in the ledger stays there. Name the License ID instead.",

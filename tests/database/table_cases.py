@@ -128,6 +128,8 @@ def requests() -> Iterator[Case]:
 
 def seats_and_licenses() -> Iterator[Case]:
     full = "a license has no more seats than allowed activations"
+    whole = "the number of a seat is a whole number"
+    yield Case("seat: between two others", copy("seat", "number = 3", number="1.5"), whole, SQLITE)
     yield Case("seat: one too many", copy("seat", "number = 3", number="5"), full)
     yield Case("seat: number 999", copy("seat", "number = 3", number="999"), full)
     yield Case(

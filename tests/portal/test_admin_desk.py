@@ -14,13 +14,14 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
+from activations.admin.pasted import text_of_upload
 from activations.admin.words import TITLES
 from activations.domain.sentences import SENTENCES
 from activations.models import IntakeEntry, License, UsageLicense, UsageRequest
 from activations.services.licenses import LicenseCreated, replace_license_key
 from tests.portal.cast import MANAGER, SOURCE, answered, entries, length
 from tests.portal.chariot import Chariot, host
-from tests.portal.web import Browser, mail
+from tests.portal.web import Browser, desk, mail
 
 SignIn = Callable[[str], Browser]
 ISSUED = ["request.received", "activation.created", "usage_license.issued"]
@@ -388,3 +389,20 @@ def test_a_form_sent_after_the_session_ended_leads_to_the_desk_after_signing_in(
     answer = Client().post(address, {"text": "x"})
     assert (answer.status_code, answer.headers["Location"]) == (302, f"/admin/login/?next={address}")
     assert agent.get(address).path == reverse("admin:desk")
+
+
+@pytest.mark.parametrize(
+    "head", ["Content-Type: message/rfc822\n\n" * 1000, "Content-Type: multipart/mixed; boundary*=idna''abc\n\n--abc\n"]
+)
+def test_a_mail_that_nobody_would_write_is_no_failure(head: str, db: None, sign_in: SignIn) -> None:
+    agent = sign_in("agent")
+    upload = SimpleUploadedFile("mail.eml", b"From: a@example.com\nSubject: x\nMIME-Version: 1.0\n" + head.encode())
+    answer = agent.client.post(desk(), {**agent.get(desk()).form(desk()).fields, "upload": upload})
+    assert answer.status_code == 200
+    assert text_of_upload(b"From: a@example.com\nMIME-Version: 1.0\n" + head.encode())
+
+
+def test_a_time_at_the_end_of_the_calendar_is_no_failure(db: None, sign_in: SignIn) -> None:
+    client = sign_in("agent").client
+    for query in ("created_at__gte=0001-01-01 00:00:00%2B14:00", "created_at__lt=9999-12-31 23:59:59-14:00"):
+        assert client.get(f"/admin/activations/license/?{query}").status_code in (302, 400)

@@ -67,6 +67,15 @@ def test_secrets_in_a_text_are_blacked_out_before_it_is_kept(license: LicenseCre
     assert IntakeEntry.objects.order_by("-id")[0].text == prose
 
 
+def test_secrets_in_utf_16_are_blacked_out_too(license: LicenseCreated, pump: Chariot) -> None:
+    for encoding in ("utf-16", "utf-16-le", "utf-16-be"):
+        kept(f"Dear Support, the key is {license.license_key}, thanks.".encode(encoding))
+        assert license.license_key not in IntakeEntry.objects.order_by("-id")[0].text
+        assert "[License Key]" in IntakeEntry.objects.order_by("-id")[0].text
+    issue(f"My key is {license.license_key}.\n\n{pump.request()}".encode("utf-16"))
+    assert license.license_key not in UsageRequest.objects.get().received
+
+
 def test_a_text_too_long_to_be_searched_is_not_kept(license: LicenseCreated) -> None:
     """A License Key behind the end of the search would lie in the log for good."""
     assert kept("x" * 2_000_100 + license.license_key) == (BadInput, "input-too-large", False)

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from chariot_license.protocol.codes import LicenseKey, parse_public_id
+from chariot_license.protocol.codes import LicenseKey, format_deactivation_code, parse_public_id
 from django.utils import timezone
 
 from activations.domain.words import LicenseStatus
@@ -159,6 +159,13 @@ def test_what_cannot_be_seen_is_in_no_name_and_no_reason(license: LicenseCreated
 def test_a_reason_is_a_few_sentences(license: LicenseCreated) -> None:
     assert change(license, allowed=3, reason="x" * 2001).code == "reason-too-long"
     assert isinstance(change(license, allowed=3, reason="x" * 2000), LicenseChanged)
+
+
+def test_a_reason_holds_no_deactivation_code(license: LicenseCreated) -> None:
+    """In the ledger it would lie for good, and free the seat for whoever reads it."""
+    code = format_deactivation_code(b"0123456789abcdef")
+    assert change(license, allowed=3, reason=f"the customer says {code}").code == "reason-holds-code"
+    assert length(license.license_id) == 1
 
 
 def test_a_reason_may_have_several_lines(license: LicenseCreated) -> None:

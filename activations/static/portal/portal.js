@@ -122,8 +122,8 @@
     function mayHoldKey(text) {
         // As mail programs leave them: quoted-printable line ends, tags, entities, unseen characters between the groups.
         const bare = text.normalize("NFKC").replace(/\p{Cf}/gu, "");
-        const views = [bare, bare.replace(/=\r?\n/g, ""), bare.replace(/<[^>]*>/g, ""), bare.replace(/&#?\w+;/g, " ")];
-        views.push(views[1].replace(/=[0-9A-F]{2}/gi, " ").replace(/<[^>]*>/g, " ").replace(/&#?\w+;/g, " "));
+        const views = [bare, bare.replace(/=\r?\n/g, ""), bare.replace(/<[^<>]{0,2000}>/g, ""), bare.replace(/&#?\w+;/g, " ")];
+        views.push(views[1].replace(/=[0-9A-F]{2}/gi, " ").replace(/<[^<>]{0,2000}>/g, " ").replace(/&#?\w+;/g, " "));
         return views.some((view) => FOLDED.test(` ${view.toUpperCase().replace(/[^0-9A-Z]+/g, " ")} `));
     }
 

@@ -85,6 +85,12 @@ def _decode_letters(source: bytes) -> str:
     return source.decode("utf-8") if _is_utf_8(source) else source.decode("cp1252", "replace")
 
 
+def readable(source: str | bytes) -> str:
+    """Return what a person would read in `source`: decoded, and without the zeros of UTF-16 taken for other text."""
+    text = source if isinstance(source, str) else decode(source)
+    return _without_zeros(text) if "\0" in text else text
+
+
 def _without_zeros(text: str) -> str:
     """Return what UTF-16 says that was taken for Latin-1: it has a zero beside nearly every letter."""
     with suppress(UnicodeEncodeError):
