@@ -40,7 +40,6 @@ class PasteForm(forms.Form):
         label="or choose a file (.txt or .eml)",
         required=False,
         allow_empty_file=True,
-        widget=forms.ClearableFileInput(attrs={"accept": ".txt,.eml,text/plain,message/rfc822"}),
     )
 
     def clean_upload(self) -> Any:

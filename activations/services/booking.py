@@ -22,8 +22,9 @@ def lock_license(pk: int) -> License:
     """
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("a license can be locked only inside a transaction")
-    # Without a join: PostgreSQL would drop the row if its customer changed while the lock was waited for.
-    return License.objects.select_for_update().get(pk=pk)
+    # Locked without a join: PostgreSQL would drop the row if its customer changed while the lock was waited for.
+    locked = License.objects.select_for_update().values_list("pk", flat=True).get(pk=pk)
+    return License.objects.select_related("customer", "product").get(pk=locked)
 
 
 def lock_chain(name: str) -> LedgerChain:
@@ -32,6 +33,16 @@ def lock_chain(name: str) -> LedgerChain:
         raise RuntimeError("the ledger is written only inside a transaction")
     LedgerChain.objects.get_or_create(name=name, defaults={"head": GENESIS})
     return LedgerChain.objects.select_for_update().get(name=name)
+
+
+def booking_time(chain: str) -> datetime:
+    """The time that a booking to this chain would carry now; under the license's lock it carries that, or a later."""
+    return _not_before(LedgerChain.objects.filter(name=chain).values_list("latest_at", flat=True).first())
+
+
+def _not_before(latest: datetime | None) -> datetime:
+    checkpoint = LedgerCheckpoint.objects.values_list("created_at", flat=True).first()
+    return max([timezone.now(), *(time for time in (latest, checkpoint) if time is not None)])
 
 
 class Book:
@@ -50,9 +61,7 @@ class Book:
     def __enter__(self) -> Self:
         self._row = lock_chain(self._chain)
         self.head = self._row.head
-        checkpoint = LedgerCheckpoint.objects.values_list("created_at", flat=True).first()
-        floors = [time for time in (self._row.latest_at, checkpoint) if time is not None]
-        self.now = max([timezone.now(), *floors])
+        self.now = _not_before(self._row.latest_at)
         return self
 
     def add(self, kind: Kind, data: dict[str, Any], *, reason: str | None = None) -> None:

@@ -11,7 +11,7 @@ from activations.domain.decisions import Chosen, Decision, decide, decision_dige
 from activations.domain.words import Ability, Action, Actor, Choice, Outcome, RequestState
 from activations.models import Instance, License, UsageLicense
 from activations.services import answering, replies
-from activations.services.booking import Book, lock_license
+from activations.services.booking import Book, booking_time, lock_license
 from activations.services.case import Case
 from activations.services.claims import why_unfit
 from activations.services.gathering import gather
@@ -103,7 +103,7 @@ def _under_lock(license: License, read: Authenticated, order: _Order) -> Submiss
         activation_id=decision.activation_id,
     )
     if decision.outcome is Outcome.ISSUED:
-        unfit = why_unfit(license, read.request, timezone.now())
+        unfit = why_unfit(license, read.request, booking_time(license.license_id))
         if unfit:
             return unfit
     if order.dry_run:

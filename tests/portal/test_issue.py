@@ -17,12 +17,14 @@ from activations.models import (
     Feature,
     Instance,
     IntakeEntry,
+    KeyPurpose,
     LedgerEntry,
     Product,
     UsageLicense,
     UsageRequest,
 )
 from activations.services import intake
+from activations.services.checkpoints import checkpoint_ledger
 from activations.services.deactivate import deactivate_activation
 from activations.services.issue import submit_usage_request
 from activations.services.licenses import (
@@ -33,8 +35,9 @@ from activations.services.licenses import (
     replace_license_key,
 )
 from activations.services.results import BadInput, Refused, Unanswerable
-from activations.services.signing import NoSigningKey
+from activations.services.signing import NoSigningKey, rotate_key
 from tests.portal.cast import (
+    ADMINISTRATOR,
     AGENT,
     AUDITOR,
     EVERYONE,
@@ -396,6 +399,18 @@ def test_without_a_valid_signing_key_nothing_is_booked(license: LicenseCreated) 
     assert not Activation.objects.exists()
     assert not UsageRequest.objects.exists()
     assert length(license.license_id) == 1
+
+
+def test_a_key_made_while_the_clock_was_ahead_signs_what_is_booked_at_that_time(license: LicenseCreated) -> None:
+    """Entries are never dated before the last checkpoint, so the dry run asks about that time, not the machine's."""
+    with time_machine.travel(timezone.now() + timedelta(days=2)):
+        checkpoint_ledger(actor=ADMINISTRATOR)
+        rotate_key(purpose=KeyPurpose.USAGE_LICENSE, name="later", actor=ADMINISTRATOR, source=SOURCE)
+
+    text = Chariot(license.license_key, host("pump-house")).request()
+
+    assert issue(text, dry_run=True).decision.code == "activated"
+    assert issue(text).usage_license is not None
 
 
 def test_terms_that_fit_no_usage_license_are_found_by_the_dry_run(signing_keys: None) -> None:
