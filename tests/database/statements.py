@@ -37,8 +37,8 @@ KEPT = {
 WATCHED = {**INSERT_ONLY, **KEPT, "seat": "seats"}
 # Refused for the transaction they are in, not for what they say: see test_postgresql.
 SNAPSHOT_MESSAGES = {
-    "seats are added under READ COMMITTED or SERIALIZABLE only",
-    "allowed activations are lowered under READ COMMITTED or SERIALIZABLE only",
+    "seats are added under READ COMMITTED only",
+    "allowed activations are lowered under READ COMMITTED only",
 }
 
 
