@@ -20,6 +20,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.db import transaction
+from django.utils import timezone
 
 from activations.domain.checkpoint import Checkpoint, key_hash, note_text
 from activations.domain.ledger import Kind
@@ -27,7 +28,7 @@ from activations.domain.words import Ability, Actor
 from activations.models import KeyPurpose, SigningKey
 from activations.services import vault
 from activations.services.booking import Book, portal_book
-from activations.services.results import BadInput, Refused, bad_letters, bad_reason, lacking
+from activations.services.results import BadInput, Refused, bad_name, bad_reason, lacking
 
 ROOT_DAYS = 20 * 365
 SIGNING_DAYS = 3 * 365
@@ -133,8 +134,8 @@ def create_root(*, name: str, actor: Actor, source: str) -> KeyMade | Refused | 
             return BadInput("name-taken", f"There is a root named {name!r}. Give the spare another name.")
         private = Ed25519PrivateKey.generate()
         serial = _serial()
-        begin = book.now - CLOCK_LEEWAY
-        certificate = make_root(private, name, serial, _seconds(begin), _seconds(begin + timedelta(days=ROOT_DAYS)))
+        begin, end = _begin(book.now), book.now + timedelta(days=ROOT_DAYS)
+        certificate = make_root(private, name, serial, _seconds(begin), _seconds(end))
         return _store(KeyPurpose.ROOT, name, private, certificate, book)
 
 
@@ -204,7 +205,7 @@ def _new_key(
 def _bad_name(name: str) -> BadInput | None:
     if not name.strip():
         return BadInput("name-missing", "Give the key a name, for example the vendor's.")
-    unseen = bad_letters(name, "The name of the key", "name-unfit")
+    unseen = bad_name(name, "The name of the key", "name-unfit")
     if unseen:
         return unseen
     if not name.isprintable() or len(name.encode()) > MOST_NAME:
@@ -232,7 +233,7 @@ def _certified(
 ) -> tuple[Ed25519PrivateKey, x509.Certificate]:
     private = Ed25519PrivateKey.generate()
     root_certificate = x509.load_der_x509_certificate(bytes(root.certificate))
-    begin = max(now - CLOCK_LEEWAY, root_certificate.not_valid_before_utc)
+    begin = max(_begin(now), root_certificate.not_valid_before_utc)
     end = min(now + timedelta(days=SIGNING_DAYS), root_certificate.not_valid_after_utc)
     certificate = issue_certificate(
         root_certificate,
@@ -245,6 +246,15 @@ def _certified(
         _CERTIFIED[purpose],
     )
     return private, certificate
+
+
+def _begin(booked: datetime) -> datetime:
+    """When a certificate that is booked at this time begins.
+
+    A clock that was ahead once leaves the portal's chain ahead for good, and other chains where they were: what they
+    sign meanwhile is dated today.
+    """
+    return min(booked, timezone.now()) - CLOCK_LEEWAY
 
 
 def _store(

@@ -16,7 +16,10 @@ from django.utils import timezone
 
 from activations.models import KeyPurpose, SigningKey
 from activations.services import vault
+from activations.services.booking import booking_time
+from activations.services.ledger_checks import verify_ledger
 from activations.services.licenses import LicenseCreated
+from activations.services.list_exports import book_list_export
 from activations.services.results import BadInput, Refused
 from activations.services.signing import (
     KeyMade,
@@ -198,3 +201,33 @@ def test_a_secret_of_one_kind_does_not_open_as_another() -> None:
 
     with pytest.raises(VaultError):
         vault.decrypt(stored, use="license-key")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("ahead", [timedelta(days=2), timedelta(days=400)])
+def test_a_clock_that_was_ahead_once_lets_no_certificate_begin_in_the_future(ahead: timedelta) -> None:
+    with time_machine.travel(timezone.now() + ahead):
+        book_list_export(
+            name="licenses", filter={}, format="csv", rows=0, readers=[], actor=ADMINISTRATOR, source=SOURCE
+        )
+    floor = booking_time("portal")
+    root()
+    make()
+    rotated = rotate()
+
+    now = timezone.now()
+    assert floor > now + timedelta(days=1)
+    for row in SigningKey.objects.all():
+        certificate = x509.load_der_x509_certificate(bytes(row.certificate))
+        assert now - timedelta(hours=2) < certificate.not_valid_before_utc < now
+        assert row.created_at >= floor  # the entries of the ledger are not dated back
+    # Chains that the wrong clock did not reach go on at today's time, the others at theirs.
+    assert {signer(LICENSES, at).serial for at in (now, floor)} == {rotated.serial}
+    assert verify_ledger(rebuild_check=True).problems == ()
+    assert [kind for _, _, kind, _ in entries("portal")] == [
+        "list.exported",
+        "signing_key.created",
+        "signing_key.created",
+        "signing_key.retired",
+        "signing_key.created",
+    ]
