@@ -104,6 +104,31 @@ def test_a_block_that_was_wrapped_and_then_quoted(mark: str, lost: tuple[int, ..
             assert block == FoundBlock(Kind.REQUEST, data, "\n".join(lines) + "\n", numbers)
 
 
+def spaced(text: str) -> str:
+    rng = random.Random(7982)
+    return "".join(letter + " " * (rng.random() < 0.17) for letter in text)
+
+
+@pytest.mark.parametrize("width", [40, 50, 56, 59])
+def test_lines_cut_off_and_broken_into_other_groups_are_reported(width: int) -> None:
+    lines = write_block(Kind.LICENSE, random.Random(7982).randbytes(366)).splitlines()[1:-1]
+    (block,) = find_blocks(spaced("\n".join(line[:width] for line in lines)))
+    assert isinstance(block, DamagedBlock)
+    assert len(block.damaged) >= 4
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "{:02d} the pump of plant number seven was serviced and put back",
+        "{:02d} 0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF",
+        "{:02d} 2025 11 24 09 12 33 2025 11 25 10 13 34 2025 11 26 11 14 35",
+    ],
+)
+def test_rows_of_equal_length_are_no_remains_of_a_block(row: str) -> None:
+    assert find_blocks("\n".join(row.format(number) for number in range(1, 30))) == []
+
+
 def test_words_before_every_line_that_are_no_quoting_do_no_harm() -> None:
     data = random.Random(7).randbytes(366)
     text = write_block(Kind.REQUEST, data)

@@ -7,7 +7,6 @@ definition and what it catches.
 """
 
 import unicodedata
-from collections.abc import Iterable
 
 from chariot_license.protocol.errors import CodeError
 
@@ -100,19 +99,17 @@ def check_characters(label: str, data: str, count: int) -> str:
         return ALPHABET[_times(state, 2)]
     if count == 2:
         high, low = 0, 1
-        for symbol in (*_symbols(label, data), 0, 0):
+        for symbol in [*_symbols(label, data), 0, 0]:
             # One step of dividing by x^2 + x + 3: x^2 counts as x + 3 (in GF(32), minus is plus).
             high, low = low ^ high, symbol ^ _TIMES_3[high]
         return ALPHABET[high] + ALPHABET[low]
     raise ValueError("count must be 1 or 2")
 
 
-def _symbols(label: str, data: str) -> Iterable[int]:
-    for byte in label.encode("utf-8"):
-        yield byte >> 5
-        yield byte & 31
-    for letter in data:
-        yield VALUES[letter]
+def _symbols(label: str, data: str) -> list[int]:
+    symbols = [half for byte in label.encode("utf-8") for half in (byte >> 5, byte & 31)]
+    symbols += map(VALUES.__getitem__, data)
+    return symbols
 
 
 def _times(a: int, b: int) -> int:

@@ -1,12 +1,12 @@
 """Parity lines: any two lines of a block can be worked out from the others.
 
 Reed-Solomon over GF(256) with the polynomial 0x11d, generator 2 and first root 2^0, the field of QR codes;
-`reedsolo` makes the parity and owns the field. One codeword runs down each byte column. For lines 1..n, the
+`reedsolo` owns the field. One codeword runs down each byte column. For lines 1..n, the
 parity lines included, this says, with + as XOR and x = 2^(n - i) for line i:
 
     sum of line[i] = 0    and    sum of x[i] * line[i] = 0
 
-Two equations give back two unknown lines, wherever they are.
+Two equations give back two unknown lines, wherever they are; the parity lines are the unknown ones at the end.
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,8 +21,8 @@ _ORDER = 255
 
 def parity_lines(lines: Sequence[bytes]) -> tuple[bytes, bytes]:
     """Return the two parity lines of 1 to 253 `lines` of equal length."""
-    columns = [bytes(_CODEC.encode(bytes(column))[-2:]) for column in zip(*lines, strict=True)]
-    return bytes(column[0] for column in columns), bytes(column[1] for column in columns)
+    empty = bytes(len(lines[0]))
+    return Syndromes([*lines, empty, empty]).two(len(lines) + 1, len(lines) + 2)
 
 
 class Syndromes:

@@ -41,6 +41,9 @@ _GROUPED_LINE = re.compile(
 _CUT_LINE = re.compile(rf" (\d\d)(?: [^ ]{{{GROUP}}}){{6}}")
 _WHOLE_LINE = re.compile(rf" (?=(\d ?\d ?(?:[^ ] ?){{49}}{_LAST} ?[^ ] ?[^ ])(?![^ ]))")
 _NUMBER = re.compile(r" (\d\d)(?![^ ])")
+_SHORTEST_CUT = 32
+_RANDOM_LETTERS = 17  # hexadecimal digits are 16
+_DIGITS_OF_ITS_OWN = frozenset("23456789")  # as 0 and 1, letters of prose are read
 _ANY_LINE = re.compile(rf"(?=(\d\d.{{49}}{_LAST}..))")
 _KIND_WORDS = {kind.value.replace(" ", "").translate(READ_AS): kind for kind in Kind}
 _MARK = re.compile(
@@ -179,11 +182,34 @@ def find_numbers(words: str) -> list[tuple[int, int]]:
     return [(start, int(text)) for text, start in found]
 
 
-def find_remains(words: str) -> list[int]:
-    """Return the numbers of what are lines of a block with their ends cut off, three in a row at least."""
+def find_remains(words: str, letters: str) -> list[int]:
+    """Return the numbers of what are lines of a block with their ends cut off: three in a row at least, or, where the
+    groups were lost too, four that are equally long.
+    """
     numbers = [int(match.group(1)) for match in _CUT_LINE.finditer(" " + words)]
     rising = {number for number, after in pairwise(numbers) if after == number + 1}
-    return sorted(rising | {number + 1 for number in rising}) if len(rising) >= 2 else []
+    if len(rising) < 2:
+        rising = _equally_long(find_numbers(words), letters)
+    return sorted(rising | {number + 1 for number in rising})
+
+
+def _equally_long(numbers: list[tuple[int, int]], letters: str) -> set[int]:
+    """Return the numbers before which the next one stands, for the length that has most of them.
+
+    What stands between must look like a line's data: prose has few digits, a table of numbers has few letters.
+    """
+    places = {(start, number) for start, number in numbers}
+    by_length: dict[int, set[int]] = {}
+    for start, number in numbers:
+        for length in range(_SHORTEST_CUT, LINE_LETTERS):
+            if (start + length, number + 1) not in places:
+                continue
+            between = set(letters[start + NUMBER_CHARACTERS : start + length])
+            random = len(between) >= _RANDOM_LETTERS and len(between & _DIGITS_OF_ITS_OWN) >= 4
+            if random and between <= base32.VALUES.keys():
+                by_length.setdefault(length, set()).add(number)
+    longest = max(by_length.values(), key=len, default=set())
+    return longest if len(longest) >= 3 else set()
 
 
 def tag_of(kind: Kind, block_id: str) -> int:

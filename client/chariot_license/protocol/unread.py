@@ -80,7 +80,7 @@ class Unread:
             if group.likely_counts() and not told & {group.kind, None}:
                 told.add(group.kind)
                 yield group.start, self._lines_lost(group)
-        remains = find_remains(self._words) if not told else []
+        remains = find_remains(self._words, self._letters) if not told else []
         if remains:
             yield 0, report.remains_only(remains)
 
