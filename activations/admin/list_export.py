@@ -22,6 +22,7 @@ from activations.admin.access import actor_of
 from activations.admin.saved_filters import LONGEST_QUERY, kept_query
 from activations.services.intake import without_secrets
 from activations.services.list_exports import FORMATS, book_list_export
+from activations.services.spreadsheets import kept_as_text
 
 MOST_ROWS = 10_000  # about what a browser fetches without a person wondering whether it hangs
 CHUNK = 500
@@ -29,7 +30,6 @@ SOURCE = "admin"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 BOM = "\ufeff"  # by it Excel knows that a CSV file is UTF-8
 # A spreadsheet runs a cell that begins with one of these; the wide forms are what some take for the narrow ones.
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 # What no XML file may hold: a workbook with one of them does not open.
 NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 LONGEST_CELL = 32_767  # of a spreadsheet
@@ -171,15 +171,14 @@ def cell(value: object) -> str | int:
         return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     if isinstance(value, date):
         return value.isoformat()
-    text = str(value)
-    return f"'{text}" if text.startswith(FORMULA) else text
+    return kept_as_text(str(value))
 
 
 def _in_xml(value: str | int) -> str | int:
     if isinstance(value, int):
         return value
     text = NOT_IN_XML.sub("", value)
-    text = f"'{text}" if text.startswith(FORMULA) else text  # a control character may have stood in front
+    text = kept_as_text(text)  # a control character may have stood in front
     return text if len(text) <= LONGEST_CELL else f"{text[: LONGEST_CELL - 30]} ... (cut; whole in CSV)"
 
 

@@ -18,11 +18,11 @@ from activations.models import LedgerEntry
 from activations.services.booking import iso, portal_book
 from activations.services.results import BadInput, Refused, lacking, public_id
 from activations.services.snapshot import snapshot
+from activations.services.spreadsheets import kept_as_text
 
 CHUNK = 2000
 FORMATS = ("jsonl", "csv")
 _COLUMNS = ("chain", "seq", "at", "actor", "kind", "reason", "source", "data", "prev", "hash")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run a cell that begins with one
 
 
 @dataclass(frozen=True)
@@ -102,5 +102,5 @@ def _write_csv(entries: QuerySet[LedgerEntry], out: TextIO) -> int:
 
 
 def _cell(value: object) -> object:
-    """Text that a spreadsheet would take for a formula is kept as text, by an apostrophe in front."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    """Text that a spreadsheet would take for a formula is kept as text, by an apostrophe."""
+    return kept_as_text(value) if isinstance(value, str) else value

@@ -26,7 +26,12 @@ from activations.services.results import BadInput
 
 LARGEST_FILE = 2_000_000
 LARGEST_UNPACKED = 12_000_000
+LARGEST_PART = 1_000_000  # of a workbook, unpacked, unless it is a sheet or the texts of the cells
 MOST_PARTS = 500  # of a workbook
+MOST_SHEETS = 20
+# Openings of XML tags. A short one costs a hundred times the memory of its letters, so bytes alone bound nothing.
+MOST_TAGS = 20_000  # of a part; a spreadsheet has some thousand styles at most
+MOST_TAGS_OF_CELLS = 400_000  # of the sheets, or of the texts of their cells
 MOST_ROWS = 1_000
 MOST_COLUMNS = 40
 MOST_SCANNED = 20_000  # rows looked at: spreadsheets like to keep thousands of empty ones
@@ -278,31 +283,66 @@ def _measure(content: bytes) -> None:
                 raise _Unreadable("file-not-a-table", message)
             if len(parts) > MOST_PARTS:
                 raise _too_large()
-            left = LARGEST_UNPACKED
-            for part in parts:
-                with archive.open(part) as stream:
-                    left = _measure_part(stream, left)
+            if any(part.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for part in parts):
+                raise _unfit()  # the others unpack a piece of any size at once
+            _measure_parts(archive, parts)
     except _BROKEN:
         raise _broken() from None
 
 
-def _measure_part(stream: Any, left: int) -> int:
-    tail = b""
+def _measure_parts(archive: zipfile.ZipFile, parts: Sequence[zipfile.ZipInfo]) -> None:
+    """The bounds hold by name, and any name may be read as any part: so each is far below what would do harm."""
+    left, cells, sheets = LARGEST_UNPACKED, MOST_TAGS_OF_CELLS, MOST_SHEETS
+    for part in parts:
+        of_cells = _OF_CELLS.fullmatch(part.filename)
+        with archive.open(part) as stream:
+            found = _measured(
+                stream, left if of_cells else min(left, LARGEST_PART), cells if of_cells else MOST_TAGS, sheets
+            )
+        left -= found.size
+        cells -= found.tags if of_cells else 0
+        sheets -= found.sheets
+
+
+@dataclass
+class _Measure:
+    size: int = 0
+    tags: int = 0
+    sheets: int = 0
+
+
+def _measured(stream: Any, most: int, most_tags: int, most_sheets: int) -> _Measure:
+    found, tail = _Measure(), b""
     while piece := stream.read(_PIECE):
-        left -= len(piece)
-        if left < 0:
+        seen = tail + piece
+        found.size += len(piece)
+        found.tags += piece.count(b"<")
+        found.sheets += sum(match.end() > len(tail) for match in _NAMED_SHEET.finditer(seen))
+        if found.size > most or found.tags > most_tags or found.sheets > most_sheets:
             raise _too_large()
-        seen = (tail + piece).upper()
         # No spreadsheet program writes these; UTF-16 would hide them, and none writes that either.
-        if b"<!DOCTYPE" in seen or b"<!ENTITY" in seen or (not tail and piece.startswith((b"\xff\xfe", b"\xfe\xff"))):
-            message = f"The workbook holds XML declarations that no spreadsheet program writes. {SAVE_AS}"
-            raise _Unreadable("xlsx-unfit", message)
-        tail = piece[-16:]
-    return left
+        upper = seen.upper()
+        if b"<!DOCTYPE" in upper or b"<!ENTITY" in upper or (not tail and piece.startswith((b"\xff\xfe", b"\xfe\xff"))):
+            raise _unfit()
+        tail = piece[-64:]
+    return found
+
+
+# What grows with the list; openpyxl reads both as a stream.
+_OF_CELLS = re.compile(r"xl/(worksheets/[^/]+\.xml|sharedStrings\.xml)", re.IGNORECASE)
+_NAMED_SHEET = re.compile(rb"<(?:[A-Za-z0-9_.-]{1,40}:)?sheet[\s/>]")
+
+
+def _unfit() -> _Unreadable:
+    return _Unreadable("xlsx-unfit", f"The workbook holds what no spreadsheet program writes. {SAVE_AS}")
 
 
 def _too_large() -> _Unreadable:
-    message = f"The workbook unpacks to more than {LARGEST_UNPACKED // 1_000_000} MB, too much for a list. {SAVE_AS}"
+    message = (
+        f"The workbook holds more than a list needs: sheets above {MOST_SHEETS}, thousands of styles, pictures, or "
+        f"more than {LARGEST_UNPACKED // 1_000_000} MB unpacked. Copy the list into a new workbook, or save it as CSV "
+        "UTF-8."
+    )
     return _Unreadable("xlsx-too-large", message)
 
 

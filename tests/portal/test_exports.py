@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -18,6 +19,7 @@ from activations.services.exports import Exported, export_ledger
 from activations.services.licenses import LicenseCreated
 from activations.services.losses import mark_lost
 from activations.services.results import BadInput, Refused
+from activations.services.spreadsheets import kept_as_text
 from tests.portal.cast import AGENT, AUDITOR, EVERYONE, SOURCE, answered, entries, length, make_license
 from tests.portal.chariot import Chariot, host
 
@@ -106,3 +108,24 @@ def test_agents_do_not_export(busy: LicenseCreated) -> None:
     for actor in EVERYONE:
         result, _ = export(actor=actor)
         assert isinstance(result, Refused) == (actor is AGENT)
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("=1+1", "'=1+1"),
+        ("x;=1+1", "x;'=1+1"),
+        ("x; =1+1;@SUM(A1)", "x;' =1+1;'@SUM(A1)"),
+        ("a\t+1\r\n-2\n@3", "a\t'+1\r\n'-2\n'@3"),
+        ("\tx", "'\tx"),
+        ("\uff1d1", "'\uff1d1"),
+        ("a = b, c-d; e: 水", "a = b, c-d; e: 水"),
+        ("", ""),
+    ],
+)
+def test_no_part_of_a_cell_is_a_formula(text: str, kept: str) -> None:
+    assert kept_as_text(text) == kept
+    # The same in a spreadsheet that parts the line at semicolons, whatever the quotation marks say.
+    out = io.StringIO()
+    csv.writer(out).writerow(["first", text if kept == text else kept, "last"])
+    assert not [part for part in re.split("[;\t\r\n]", out.getvalue()) if part.lstrip(' "').startswith(tuple("=+-@"))]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import time
+import tracemalloc
 import zipfile
 from typing import Any
 
@@ -57,6 +59,7 @@ def test_csv_as_spreadsheets_write_it(encoding: str, mark: str, end: str) -> Non
 
 ENTITIES = b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "bbbbbbbb">]><worksheet>&b;</worksheet>'
 SHEET = "xl/worksheets/sheet1.xml"
+SPACE = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 
 
 def zip_of(name: str, data: bytes) -> bytes:
@@ -71,8 +74,33 @@ def far_row() -> bytes:
     rows = "".join(
         f'<row r="{row}">{cell.format(row, text)}</row>' for row, text in ((1, "customer"), (1_048_576, "A"))
     )
-    space = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
-    return f'<?xml version="1.0"?><worksheet xmlns="{space}"><sheetData>{rows}</sheetData></worksheet>'.encode()
+    return f'<?xml version="1.0"?><worksheet xmlns="{SPACE}"><sheetData>{rows}</sheetData></worksheet>'.encode()
+
+
+def many(before: str, one: str, after: str, count: int) -> bytes:
+    return (before + one * count + after).encode()
+
+
+def styles(count: int) -> bytes:
+    """A style for each of many cells that are not there: openpyxl makes several objects of each."""
+    return many(f'<styleSheet xmlns="{SPACE}"><cellXfs count="{count}">', "<xf/>", "</cellXfs></styleSheet>", count)
+
+
+def sheets_of_one_part(count: int) -> dict[str, bytes]:
+    """The same sheet named again and again; one without its dimension is read whole for each."""
+    relations = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    sheets = "".join(f'<sheet name="s{n}" sheetId="{n}" r:id="rId1"/>' for n in range(1, count + 1))
+    book = f'<workbook xmlns="{SPACE}" xmlns:r="{relations}"><sheets>{sheets}</sheets></workbook>'
+    rows = many(f'<worksheet xmlns="{SPACE}"><sheetData>', "<row/>", "</sheetData></worksheet>", 300_000)
+    return {"xl/workbook.xml": book.encode(), SHEET: rows}
+
+
+def in_bzip2(content: bytes) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as before, zipfile.ZipFile(out, "w", zipfile.ZIP_BZIP2) as after:
+        for name in before.namelist():
+            after.writestr(name, before.read(name))
+    return out.getvalue()
 
 
 GOOD = workbook(["customer"], ["Acme"])
@@ -101,6 +129,21 @@ BAD_FILES: dict[str, tuple[bytes | str, str]] = {
     "UTF-16 XML": (repacked(GOOD, **{SHEET: ENTITIES.decode().encode("utf-16")}), "xlsx-unfit"),
     "bomb": (repacked(GOOD, **{SHEET: b" " * 60_000_000}), "xlsx-too-large"),
     "many parts": (repacked(GOOD, **{f"xl/media/{n}.bin": b"" for n in range(600)}), "xlsx-too-large"),
+    "two million styles": (repacked(GOOD, **{"xl/styles.xml": styles(2_000_000)}), "xlsx-too-large"),
+    "many small styles": (repacked(GOOD, **{"xl/styles.xml": styles(100_000)}), "xlsx-too-large"),
+    "long styles": (repacked(GOOD, **{"xl/styles.xml": b" " * 1_500_000}), "xlsx-too-large"),
+    "long theme": (repacked(GOOD, **{"xl/theme/theme1.xml": b" " * 1_500_000}), "xlsx-too-large"),
+    "long properties": (repacked(GOOD, **{"docProps/core.xml": b" " * 1_500_000}), "xlsx-too-large"),
+    "many strings": (
+        repacked(GOOD, **{"xl/sharedStrings.xml": many(f'<sst xmlns="{SPACE}">', "<si/>", "</sst>", 2_000_000)}),
+        "xlsx-too-large",
+    ),
+    "a row of cells": (
+        repacked(GOOD, **{SHEET: many("<worksheet><sheetData><row>", "<c/>", "</row></sheetData></worksheet>", 2**21)}),
+        "xlsx-too-large",
+    ),
+    "one sheet named often": (repacked(GOOD, **sheets_of_one_part(1_000)), "xlsx-too-large"),
+    "bzip2": (in_bzip2(GOOD), "xlsx-unfit"),
     "row a million": (repacked(GOOD, **{SHEET: far_row()}), "rows-too-many"),
 }
 
@@ -109,6 +152,33 @@ BAD_FILES: dict[str, tuple[bytes | str, str]] = {
 def test_a_bad_file_is_named(name: str) -> None:
     content, code = BAD_FILES[name]
     assert unreadable(content) == code
+
+
+CRAFTED = [name for name, (content, _) in BAD_FILES.items() if isinstance(content, bytes) and content[:2] == b"PK"]
+
+
+@pytest.mark.parametrize("name", CRAFTED)
+def test_a_crafted_workbook_costs_little(name: str) -> None:
+    content, _ = BAD_FILES[name]
+    assert isinstance(content, bytes)
+    before = time.process_time()
+    tracemalloc.start()
+    unreadable(content)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert time.process_time() - before < 8  # most of it the measuring itself; unbounded it is minutes
+    assert peak < 40_000_000
+
+
+def test_a_workbook_at_the_bounds_is_read() -> None:
+    """What an honest list can be at most: every row and column, each cell another text."""
+    names = [f"column {number}" for number in range(40)]
+    rows = [[f"{row} {column} Wasserwerk" for column in range(40)] for row in range(MOST_ROWS)]
+    content = workbook(names, *rows)
+    read = read_table(content, columns=names, required=names)
+    assert isinstance(read, Table), read
+    assert len(read.rows) == MOST_ROWS
+    assert read.rows[-1].cells["column 39"] == "999 39 Wasserwerk"
 
 
 def test_cells_that_cannot_be_taken_are_named() -> None:
