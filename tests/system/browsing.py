@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,11 +66,8 @@ class Desk:
 
     def ledger(self) -> list[str]:
         """The kinds of what was booked for this license."""
-        done = self.portal.run(
-            [sys.executable, "manage.py", "export_ledger", "--format", "jsonl", "--license", self.license_id]
-        )
-        assert done.returncode == 0, done.stderr
-        return [json.loads(json.loads(line)["body"])["kind"] for line in done.stdout.splitlines()]
+        told = self.portal.text("manage", "export_ledger", "--format", "jsonl", "--license", self.license_id)
+        return [json.loads(json.loads(line)["body"])["kind"] for line in told.splitlines()]
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +76,11 @@ def served(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     folder = tmp_path_factory.mktemp("served")
     file = folder / "portal.sqlite3"
     shutil.copy(migrated_sqlite, file)
-    portal = Portal("sqlite", f"sqlite:///{file}", folder / "var")
+    with closing(Portal("sqlite", f"sqlite:///{file}", folder / "var")) as portal:
+        yield from _served(portal, folder)
+
+
+def _served(portal: Portal, folder: Path) -> Iterator[tuple[Portal, str]]:
     for name, role in (("agent", "support-agent"), ("manager", "license-manager")):
         portal.manage("create_staff", name, "--role", role, "--password", PASSWORD)
     portal.manage("signing_key", "create-root")

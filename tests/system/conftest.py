@@ -5,8 +5,8 @@ from __future__ import annotations
 import secrets
 import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -53,16 +53,20 @@ def migrate(portal: Portal) -> None:
 
 
 @pytest.fixture
-def sqlite_portal(migrated_sqlite: Path, tmp_path: Path) -> Portal:
+def sqlite_portal(migrated_sqlite: Path, tmp_path: Path) -> Iterator[Portal]:
     file = tmp_path / "portal.sqlite3"
     shutil.copy(migrated_sqlite, file)
-    return Portal("sqlite", f"sqlite:///{file}", tmp_path / "var")
+    with closing(Portal("sqlite", f"sqlite:///{file}", tmp_path / "var")) as portal:
+        yield portal
 
 
 @pytest.fixture
 def postgres_portal(migrated_postgres: str, postgres_url: str, tmp_path: Path) -> Iterator[Portal]:
-    with postgres_database(postgres_url, migrated_postgres) as url:
-        yield Portal("postgresql", url, tmp_path / "var")
+    with (
+        postgres_database(postgres_url, migrated_postgres) as url,
+        closing(Portal("postgresql", url, tmp_path / "var")) as portal,
+    ):
+        yield portal
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -72,3 +76,18 @@ def portal(request: pytest.FixtureRequest) -> Portal:
     found = request.getfixturevalue(name)
     assert isinstance(found, Portal)
     return found
+
+
+@pytest.fixture
+def copies(request: pytest.FixtureRequest, portal: Portal, tmp_path: Path) -> Iterator[Callable[[int], list[str]]]:
+    """Makes so many copies of the portal's database, as it is then; their names as Django knows them."""
+    with ExitStack() as made:
+
+        def copied(number: int) -> str:
+            if portal.vendor == "sqlite":
+                return str(shutil.copy(tmp_path / "portal.sqlite3", tmp_path / f"copy-{number}.sqlite3"))
+            server = str(request.getfixturevalue("postgres_url"))
+            url = made.enter_context(postgres_database(server, urlsplit(portal.url).path.lstrip("/")))
+            return urlsplit(url).path.lstrip("/")
+
+        yield lambda count: [copied(number) for number in range(count)]

@@ -1,12 +1,15 @@
 """Run by the tests in a process of its own: kills issuing processes with SIGKILL and looks at what they leave behind.
 
-    python -m tests.system.killing random MOMENTS SEED < requests.json
-    python -m tests.system.killing statements < requests.json
+    python -m tests.system.killing random MOMENTS SEED < world.json
+    python -m tests.system.killing statements before|after < world.json
+
+The input has `databases`, names of copies of one database, and `requests`, Usage Requests for which all of them have
+seats. After every ten kills the next copy is taken: each check reads a whole ledger, and a short one is read sooner.
 
 The process stays and forks a child for each Usage Request, without a connection of its own open, so that a child is at
 work within milliseconds. `random` kills after a random delay within the time an issue takes; `statements` kills before
-and after each SQL statement of an issue, and before and after its commit. After each kill the ledger and the tables
-are checked in full and the request is submitted again, twice. Prints what was found, one object for each kill.
+or after each SQL statement of an issue, and before or after its commit. After each kill the ledger and the tables are
+checked in full and the request is submitted again, twice. Prints what was found, one object for each kill.
 """
 
 from __future__ import annotations
@@ -22,22 +25,37 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 NEVER = 10_000
-PATIENCE = 60  # seconds
+KILLS_EACH = 10  # on each copy of the database
 
 
 def main() -> None:
     import django
 
     django.setup()
-    mode, texts = sys.argv[1], iter(json.load(sys.stdin))
-    kills = _random(int(sys.argv[2]), int(sys.argv[3]), texts) if mode == "random" else _statements(texts)
+    mode, texts = sys.argv[1], _requests(**json.load(sys.stdin))
+    kills = (
+        _random(int(sys.argv[2]), int(sys.argv[3]), texts)
+        if mode == "random"
+        else _statements(sys.argv[2] == "after", texts)
+    )
     print(json.dumps(list(kills)))
+
+
+def _requests(databases: list[str], requests: list[str]) -> Iterator[str]:
+    """One request after the other, each on the database that is connected to from then on."""
+    from django.db import connections
+
+    for name in databases:
+        connections.close_all()
+        connections["default"].settings_dict["NAME"] = name
+        yield from requests[:KILLS_EACH]
+    raise AssertionError("Make more copies of the database: all are used up.")
 
 
 def _random(moments: int, seed: int, texts: Iterator[str]) -> Iterator[dict[str, Any]]:
     _aftermath(next(texts))  # what is imported and cached on first use, the children have from the start
     durations = []
-    for _ in range(7):
+    for _ in range(KILLS_EACH - 1):
         began = time.monotonic()
         _wait(_fork(_issue, next(texts)))
         durations.append(time.monotonic() - began)
@@ -51,18 +69,17 @@ def _random(moments: int, seed: int, texts: Iterator[str]) -> Iterator[dict[str,
         yield {"delay": delay, "of": longest, "killed": _wait(child), **_aftermath(text)}
 
 
-def _statements(texts: Iterator[str]) -> Iterator[dict[str, Any]]:
+def _statements(after: bool, texts: Iterator[str]) -> Iterator[dict[str, Any]]:
     """Until a child lives through it: then every statement has had its turn."""
-    for after in (False, True):
-        for number in range(1, NEVER):
-            text = next(texts)
-            killed = _wait(_fork(_issue_until_statement, text, number, after))
-            yield {"statement": number, "after": after, "killed": killed, **_aftermath(text)}
-            if not killed:
-                break
+    for number in range(1, NEVER):
         text = next(texts)
-        killed = _wait(_fork(_issue_until_commit, text, after))
-        yield {"statement": "commit", "after": after, "killed": killed, **_aftermath(text)}
+        killed = _wait(_fork(_issue_until_statement, text, number, after))
+        yield {"statement": number, "after": after, "killed": killed, **_aftermath(text)}
+        if not killed:
+            break
+    text = next(texts)
+    killed = _wait(_fork(_issue_until_commit, text, after))
+    yield {"statement": "commit", "after": after, "killed": killed, **_aftermath(text)}
 
 
 def _fork(work: Callable[..., None], *arguments: Any) -> int:
