@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
+from activations.admin import once
 from activations.admin.forms import ReasonForm
 from activations.admin.pages import page
 from activations.services.results import BadInput, Refused
@@ -37,18 +38,27 @@ class Action:
     more: Callable[[], dict[str, Any]] = dict
 
 
-def run(request: HttpRequest, action: Action) -> HttpResponse:
-    """Asks for the reason, or performs the action and goes to where its result is shown."""
+def run(request: HttpRequest, action: Action, answer: Callable[[Any], HttpResponse] | None = None) -> HttpResponse:
+    """Asks for the reason, or performs the action and goes to where its result is shown.
+
+    `answer` makes the page that answers instead, for what is shown once only.
+    """
     form = ReasonForm(request.POST or None, initial={"reason": action.first_reason})
     form.fields["reason"].label = action.reason_label
     form.fields["reason"].help_text = action.reason_help
     error = ""
     if request.method == "POST" and form.is_valid():
-        result = action.perform(form.cleaned_data["reason"].strip())
-        if not isinstance(result, Refused | BadInput):
-            message, target = action.done(result)
-            messages.success(request, message)
-            return redirect(target)
-        error = result.message
-    context = {"action": action, "form": form, "error": error, **action.more()}
+        with once.sending(request) as sending:
+            if sending.before:
+                return once.booked_before(request, sending.before, action.back)
+            result = action.perform(form.cleaned_data["reason"].strip())
+            if not isinstance(result, Refused | BadInput):
+                message, target = action.done(result)
+                sending.done(message, target)
+                if answer:
+                    return answer(result)
+                messages.success(request, message)
+                return redirect(target)
+        error = form.blame(result)
+    context = {"action": action, "form": form, "error": error, "token": once.new_token(), **action.more()}
     return page(request, action.template, action.title, context)

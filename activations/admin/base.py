@@ -21,7 +21,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from activations.admin import by_date, list_export, saved_filters
+from activations.admin import by_date, list_export, saved_filters, searching
 from activations.admin.access import may
 from activations.domain.words import Ability
 
@@ -90,6 +90,9 @@ class ReadOnlyAdmin(_ModelAdmin):
         ]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        answer = searching.list_search(self, request)
+        if answer is not None:
+            return answer
         # "Select license to view" says less than the name of the list.
         context: dict[str, Any] = {"title": self.list_name(), **(extra_context or {})}
         # Django asks for the permission later; who may not see the list gets no query of ours either.

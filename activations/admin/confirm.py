@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
@@ -14,15 +14,13 @@ from activations import queries
 from activations.admin import once
 from activations.admin.access import actor_of, needs
 from activations.admin.desk import ORIGIN, dry_run_page, problem_page
-from activations.admin.forms import ConfirmForm, PasteForm, chosen_from
+from activations.admin.forms import ConfirmForm, PasteForm, chosen_from, is_about_reason
 from activations.admin.pages import Problem, desk_page, keep_result, kept_result, page
 from activations.admin.words import tell
 from activations.domain.decisions import Chosen
-from activations.domain.letters import kind_for
 from activations.domain.words import Ability, Outcome
-from activations.models import UsageLicense
+from activations.services.intake import without_secrets
 from activations.services.issue import Submission, submit_usage_request
-from activations.services.replies import text_in_use
 from activations.services.results import BadInput, Refused
 
 STALE = (
@@ -34,75 +32,70 @@ NEW_TEXT = (
     "confirm."
 )
 
+_HEADINGS = {
+    Outcome.ISSUED: "Usage License issued",
+    Outcome.RESENT: "Usage License sent again",
+    Outcome.REFUSED: "Refused",
+    Outcome.PENDING: "On the desk for a lead",
+}
+
 
 @never_cache
 @needs(Ability.ISSUE)
 @require_POST
 def confirm(request: HttpRequest) -> HttpResponse:
     """Books exactly what was shown, or shows what is different now."""
+    before = once.sent_before(request)
+    if before:
+        return once.booked_before(request, before)
     form = ConfirmForm(request.POST)
-    if not form.is_valid():
+    form.is_valid()
+    if form.errors and not form.reason_error():
         return _start_again(request)
-    text, words = form.cleaned_data["text"], form.words()
-    taken = tuple(form.cleaned_data["taken"].split())
     try:
+        words, taken = form.words(), tuple(form.cleaned_data["taken"].split())
         chosen = chosen_from(words)
     except ValueError:
         return _start_again(request)
-    looked = _look(request, text, chosen)
+    if form.errors:
+        return _again(request, form, taken, reason_error=form.reason_error())
+    looked = _look(request, form.cleaned_data["text"], chosen)
     if not isinstance(looked, Submission):
-        return problem_page(request, text, looked)
+        return problem_page(request, form.cleaned_data["text"], looked)
     if looked.decision.outcome is Outcome.PENDING and "park" not in request.POST:
         if len(words) > len(taken):
             return _next_question(request, form, looked)
         return _again(
-            request, text, taken, form, "Choose one of the options, or put the request on the desk for a lead."
+            request, form, taken, error="Choose one of the options, or put the request on the desk for a lead."
         )
-    if words == taken and _text_changed(request.POST.get("reply_text", ""), looked):
-        return _again(request, text, taken, form, NEW_TEXT)
-    if _clicked_twice(request, looked):
-        return _booked_before(request, looked.request_id)
-    return _book(request, form, text, chosen)
+    return _book(request, form, taken, Chosen() if "park" in request.POST else chosen)
 
 
-def _clicked_twice(request: HttpRequest, looked: Submission) -> bool:
-    """Sending a stored answer again changes no fact, so only the form tells a second click from a second email."""
-    token = request.POST.get("token", "")
-    if looked.decision.outcome is not Outcome.RESENT or not token or once.first_use(request, token):
-        return False
-    return kept_result(request, looked.request_id) is not None
-
-
-def _booked_before(request: HttpRequest, request_id: str) -> HttpResponse:
-    messages.info(request, "This was booked already, by the click before. Nothing was booked twice.")
-    return redirect("admin:desk_result", request_id=request_id)
-
-
-def _text_changed(shown: str, looked: Submission) -> bool:
-    """Whether the reply that was shown was written from another version of the text than is in use now."""
-    kind = kind_for(looked.decision)
-    return shown.startswith(f"{kind} ") and shown != f"{kind} {text_in_use(kind).version}"
-
-
-def _book(request: HttpRequest, form: ConfirmForm, text: str, chosen: Chosen) -> HttpResponse:
-    if "park" in request.POST:
-        chosen = Chosen()
-    result = submit_usage_request(
-        source=text,
-        actor=actor_of(request),
-        origin=ORIGIN,
-        chosen=chosen,
-        expect=form.cleaned_data["expect"],
-        reason=form.cleaned_data["reason"].strip(),
-        reply=True,
-    )
-    taken = tuple(form.cleaned_data["taken"].split())
-    if isinstance(result, Submission):
-        if result.stale:
-            return _stale(request, text, result)
-        _keep(request, result)
-        return redirect("admin:desk_result", request_id=result.request_id)
-    return _again(request, text, taken, form, result.message)
+def _book(request: HttpRequest, form: ConfirmForm, taken: tuple[str, ...], chosen: Chosen) -> HttpResponse:
+    with once.sending(request) as sending:
+        if sending.before:
+            return once.booked_before(request, sending.before)
+        result = submit_usage_request(
+            source=form.cleaned_data["text"],
+            actor=actor_of(request),
+            origin=ORIGIN,
+            chosen=chosen,
+            expect=form.cleaned_data["expect"],
+            reason=form.cleaned_data["reason"].strip(),
+            reply=True,
+            shown_texts=form.shown_texts(),
+        )
+        if isinstance(result, Submission) and result.booked:
+            _keep(request, result)
+            page_of_result = reverse("admin:desk_result", args=[result.request_id])
+            sending.done(f"{_HEADINGS[result.decision.outcome]}.", page_of_result)
+            return redirect(page_of_result)
+    if not isinstance(result, Submission):
+        beside = is_about_reason(result)
+        return _again(request, form, taken, **{"reason_error" if beside else "error": result.message})
+    if result.new_text:
+        return _again(request, form, taken, error=NEW_TEXT)
+    return _again(request, form, (), error=STALE)
 
 
 def _look(request: HttpRequest, text: str, chosen: Chosen) -> Submission | Refused | BadInput:
@@ -124,32 +117,26 @@ def _next_question(request: HttpRequest, form: ConfirmForm, looked: Submission) 
     )
 
 
-def _again(request: HttpRequest, text: str, taken: tuple[str, ...], form: ConfirmForm, error: str) -> HttpResponse:
-    """The same dry run with what is wrong in the form; what was typed is kept."""
+def _again(request: HttpRequest, form: ConfirmForm, taken: tuple[str, ...], **wrong: str) -> HttpResponse:
+    """The dry run as it is now, with what is wrong in the form; what was typed is kept.
+
+    `taken`: the questions that are answered; none where the answers may be out of date.
+    """
+    text = form.cleaned_data["text"]
     looked = _look(request, text, chosen_from(taken))
     if not isinstance(looked, Submission):
         return problem_page(request, text, looked)
-    typed = {"choice": form.cleaned_data["choice"], "reason": form.cleaned_data["reason"]}
+    typed = {"choice": form.cleaned_data["choice"], "reason": form.reason_typed()}
     more = {"expect": form.cleaned_data["expect"]} if taken else {}
-    return dry_run_page(request, text, looked, taken, error=error, typed=typed, **more)
-
-
-def _stale(request: HttpRequest, text: str, result: Submission) -> HttpResponse:
-    """Two clicks on one button are no change: the second one leads to what the first one booked."""
-    kept = kept_result(request, result.request_id)
-    answer = UsageLicense.objects.filter(request__request_id=result.request_id).first()
-    if result.decision.outcome is Outcome.RESENT and kept and answer and answer.text == kept["block"]:
-        return _booked_before(request, result.request_id)
-    looked = _look(request, text, Chosen())
-    if not isinstance(looked, Submission):
-        return problem_page(request, text, looked)
-    return dry_run_page(request, text, looked, error=STALE)
+    return dry_run_page(request, text, looked, taken, typed=typed, **wrong, **more)
 
 
 def _start_again(request: HttpRequest) -> HttpResponse:
     sentences = ("The form did not arrive whole, so nothing was booked. Paste the text again.",)
     return desk_page(
-        request, PasteForm(initial={"text": request.POST.get("text", "")}), Problem("Start again", sentences)
+        request,
+        PasteForm(initial={"text": without_secrets(request.POST.get("text", ""))}),
+        Problem("Start again", sentences),
     )
 
 
@@ -178,12 +165,6 @@ def result(request: HttpRequest, request_id: str) -> HttpResponse:
     if kept is None or stored is None:
         return redirect("admin:desk_request", request_id=request_id)
     answer = queries.answer_to(stored)
-    headings = {
-        Outcome.ISSUED: "Usage License issued",
-        Outcome.RESENT: "Usage License sent again",
-        Outcome.REFUSED: "Refused",
-        Outcome.PENDING: "On the desk for a lead",
-    }
     context = {
         "result": kept,
         "stored": stored,
@@ -191,7 +172,7 @@ def result(request: HttpRequest, request_id: str) -> HttpResponse:
         "activation": answer.activation if answer and kept["block"] else None,
         "booked": [tell(entry) for entry in queries.booked_for(stored.license.license_id, request_id)],
     }
-    return page(request, "desk/result.html", headings[Outcome(kept["outcome"])], context)
+    return page(request, "desk/result.html", _HEADINGS[Outcome(kept["outcome"])], context)
 
 
 @never_cache

@@ -26,6 +26,11 @@ from activations.services.deactivate import Deactivated, deactivate_activation
 from activations.services.results import BadInput, Refused
 
 SOURCE = "desk"
+STALE = "Something changed since you looked, so nothing was booked. This is what the code does now."
+NEW_TEXT = (
+    "The text of this reply was changed since you looked, so nothing was booked. Please read the new reply before you "
+    "confirm."
+)
 MOST_PAIRS = 20  # License IDs times codes that one text is searched for
 
 _EFFECTS = {
@@ -121,9 +126,8 @@ def _expected(result: Deactivated, draft: replies.Draft) -> str:
     return f"{result.activation_id}:{result.effect}:{draft.version}"
 
 
-def _preview_page(request: HttpRequest, previews: list[Preview], error: str = "") -> HttpResponse:
-    context = {"previews": previews, "error": error}
-    return page(request, "desk/deactivation.html", "Dry run: deactivation", context)
+def _preview_page(request: HttpRequest, previews: list[Preview], **more: str) -> HttpResponse:
+    return page(request, "desk/deactivation.html", "Dry run: deactivation", {"previews": previews, **more})
 
 
 @never_cache
@@ -132,32 +136,44 @@ def _preview_page(request: HttpRequest, previews: list[Preview], error: str = ""
 def deactivate(request: HttpRequest) -> HttpResponse:
     """Books the code, if it still does what was shown."""
     form = DeactivateForm(request.POST)
-    if not form.is_valid():
+    form.is_valid()
+    if form.errors and not form.reason_error():
         problem = Problem("Start again", ("The form did not arrive whole, so nothing was booked.",))
         return desk_page(request, PasteForm(), problem)
-    actor, given = actor_of(request), form.cleaned_data
+    if form.errors:
+        return _again(request, form, reason_error=form.reason_error())
+    given = form.cleaned_data
     with transaction.atomic():
         result = deactivate_activation(
             license_id=given["license_id"],
             code=given["code"],
-            actor=actor,
+            actor=actor_of(request),
             source=SOURCE,
             reason=given["reason"].strip(),
             reply=True,
         )
-        # Given twice, a code is booked once and answers "repeated": a second click is no surprise.
-        as_shown = isinstance(result, Deactivated) and (
-            result.effect == "repeated" or given["expect"] == _expected(result, _draft(result))
-        )
-        if not as_shown:
+        different = _different(result, given["expect"]) if isinstance(result, Deactivated) else ""
+        if different or not isinstance(result, Deactivated):
             transaction.set_rollback(True)
     if not isinstance(result, Deactivated):
         sentences = (result.message, "Nothing was booked.")
         return desk_page(request, PasteForm(), Problem("This code frees nothing", sentences))
-    if not as_shown:
-        return _changed(request, given["license_id"], given["code"], actor)
+    if different:
+        return _again(request, form, error=different)
     _keep(request, result)
     return redirect("admin:desk_deactivated", activation_id=result.activation_id)
+
+
+def _different(result: Deactivated, expect: str) -> str:
+    """What is not as it was shown; empty when all is."""
+    # Given twice, a code is booked once and answers "repeated": a second click is no surprise, and keeps no reply.
+    if result.effect == "repeated":
+        return ""
+    draft = _draft(result)
+    expected = _expected(result, draft)
+    if expect == expected and draft.body == result.reply:
+        return ""
+    return NEW_TEXT if expect.rpartition(":")[0] == expected.rpartition(":")[0] else STALE
 
 
 def _keep(request: HttpRequest, result: Deactivated) -> None:
@@ -173,12 +189,13 @@ def _keep(request: HttpRequest, result: Deactivated) -> None:
     keep_result(request, result.activation_id, kept)
 
 
-def _changed(request: HttpRequest, license_id: str, code: str, actor: Actor) -> HttpResponse:
-    now = preview(license_id, code, actor)
+def _again(request: HttpRequest, form: DeactivateForm, **wrong: str) -> HttpResponse:
+    """What the code does now, with what is wrong; the reason stays as it was typed."""
+    given = form.cleaned_data
+    now = preview(given["license_id"], given["code"], actor_of(request))
     if not isinstance(now, Preview):
         return desk_page(request, PasteForm(), Problem("Something changed since you looked", (now.message,)))
-    error = "Something changed since you looked, so nothing was booked. This is what the code does now."
-    return _preview_page(request, [now], error)
+    return _preview_page(request, [now], typed=form.reason_typed(), **wrong)
 
 
 @never_cache

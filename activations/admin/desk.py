@@ -16,14 +16,15 @@ from activations.admin.access import DESK, actor_of, needs
 from activations.admin.base import page_of
 from activations.admin.forms import PasteForm, chosen_from, option_words
 from activations.admin.pages import Problem, desk_page, page
-from activations.admin.pasted import Pasted, recognise, text_of_paste, text_of_upload, without_keys
+from activations.admin.pasted import Pasted, recognise, without_keys
 from activations.admin.replies import seal
 from activations.domain.decisions import Option
 from activations.domain.letters import listed
 from activations.domain.words import Ability, Choice, Outcome, RequestState
 from activations.services import replies
-from activations.services.intake import keep_refused
+from activations.services.intake import keep_refused, without_secrets
 from activations.services.issue import Submission, submit_usage_request
+from activations.services.mail_text import text_of_paste, text_of_upload
 from activations.services.results import BadInput, Refused, Unanswerable
 
 ORIGIN = "desk"
@@ -42,6 +43,8 @@ def desk(request: HttpRequest) -> HttpResponse:
         return desk_page(request, PasteForm())
     form = PasteForm(request.POST, request.FILES)
     if not form.is_valid():
+        # Nothing of it was read, so what comes back on the page is what is no secret.
+        form.data = {**request.POST.dict(), "text": without_secrets(form.data.get("text", ""))}
         return desk_page(request, form)
     text = form.cleaned_data["text"]
     if form.cleaned_data["upload"]:
@@ -108,11 +111,13 @@ def dry_run_page(
     run = showing.dry_run(submission, claims, license, tuple(view for view, _ in options))
     stored = queries.request_named(submission.request_id)
     waits = stored if stored and stored.state == RequestState.PENDING else None
-    draft = _draft(submission, claims.hostname)
+    draft = _draft(_parked(request, block.text, submission, taken), claims.hostname)
+    led_to = [_draft(led, claims.hostname) if led else None for _, led in options]
+    refusal = _refusal(request, block.text, taken, claims.hostname) if decision.outcome is Outcome.ISSUED else None
     context = {
         "run": run,
-        "options": [(view, _draft(led, claims.hostname).body if led else "") for view, led in options],
-        "refusal": _refusal(request, block.text, taken, claims.hostname) if decision.outcome is Outcome.ISSUED else "",
+        "options": [(view, led.body if led else "") for (view, _), led in zip(options, led_to, strict=True)],
+        "refusal": refusal.body if refusal else "",
         "text": text,
         "taken": " ".join(taken),
         "expect": submission.digest,
@@ -120,12 +125,14 @@ def dry_run_page(
         "draft": draft.body,
         "incomplete": decision.action is not None,
         "token": once.new_token(),
-        "reply_text": f"{draft.kind} {draft.version}",
+        "texts": " ".join(sorted({f"{one.kind}:{one.version}" for one in (draft, refusal, *led_to) if one})),
         # It was kept when it was put on the desk; sent once more, it is kept once more.
         "keep": seal(request, draft) if waits else "",
         "repaired": listed(submission.repaired),
         "also_code": found.has_code,
         "waits": waits,
+        # "Refuse instead" is a form of its own below; where the choices are a list, refusing is one of them.
+        "refusing": refusal is not None and more.get("typed", {}).get("choice") == Choice.REFUSE,
         **more,
     }
     return page(request, "desk/dry_run.html", f"Dry run: {run.title}", context)
@@ -151,10 +158,17 @@ def _option(
     return showing.option_view(option, led, actor_of(request)), led
 
 
-def _refusal(request: HttpRequest, block: str, taken: tuple[str, ...], host: str) -> str:
+def _refusal(request: HttpRequest, block: str, taken: tuple[str, ...], host: str) -> replies.Draft | None:
     """What the customer would read if the request that could be answered were refused."""
     led = _led_to(request, block, [*taken, Choice.REFUSE])
-    return _draft(led, host).body if led else ""
+    return _draft(led, host) if led else None
+
+
+def _parked(request: HttpRequest, block: str, submission: Submission, taken: tuple[str, ...]) -> Submission:
+    """What the reply on the page answers. What is put on the desk waits as it came, without the answers so far."""
+    if not taken or submission.decision.outcome is not Outcome.PENDING:
+        return submission
+    return _led_to(request, block, []) or submission
 
 
 def _led_to(request: HttpRequest, block: str, words: list[str]) -> Submission | None:

@@ -12,6 +12,8 @@ from activations.domain.decisions import Chosen, Option
 from activations.domain.words import Choice
 from activations.models import Customer, Feature, Product
 from activations.services.licenses import MOST_ALLOWED, FeatureTerm
+from activations.services.replies import ShownTexts
+from activations.services.results import LONGEST_REASON, BadInput, Refused, bad_reason, plain_lines
 
 LARGEST_UPLOAD = 2_000_000
 
@@ -24,6 +26,50 @@ class PastedText(forms.CharField):
 
     def to_python(self, value: Any) -> str:
         return super().to_python(value.replace("\x00", "\ufffd") if isinstance(value, str) else value) or ""
+
+
+class ReasonField(forms.CharField):
+    """What somebody gives as a reason. A line end is one letter, as the browser counts it; what the ledger cannot take
+    is said beside the field, in the words of the services.
+    """
+
+    def __init__(self, *, rows: int = 3, autofocus: bool = False, **kwargs: Any) -> None:
+        attrs = {"rows": rows, "maxlength": LONGEST_REASON, **({"autofocus": True} if autofocus else {})}
+        kwargs.setdefault("label", "Reason")
+        kwargs.setdefault("error_messages", {"required": bad_reason("").message})  # type: ignore[union-attr]
+        super().__init__(widget=forms.Textarea(attrs=attrs), **kwargs)
+
+    def to_python(self, value: Any) -> str:
+        return super().to_python(plain_lines(value) if isinstance(value, str) else value) or ""
+
+    def validate(self, value: str) -> None:
+        super().validate(value)
+        problem = bad_reason(value, due=False)
+        if problem:
+            raise forms.ValidationError(problem.message, code=problem.code)
+
+
+class _Reasoned(forms.Form):
+    """A form with a reason."""
+
+    def reason_typed(self) -> str:
+        """The reason as it was typed, fit or not."""
+        return plain_lines(self.data.get("reason", ""))
+
+    def reason_error(self) -> str:
+        """What is wrong with the reason, if nothing else is wrong with the form."""
+        return str(self.errors["reason"][0]) if set(self.errors) == {"reason"} else ""
+
+    def blame(self, result: Refused | BadInput) -> str:
+        """What a service refused: beside the reason if it is about that, else to be said for the whole form."""
+        if not is_about_reason(result):
+            return result.message
+        self.add_error("reason", result.message)
+        return ""
+
+
+def is_about_reason(result: Refused | BadInput) -> bool:
+    return result.code.startswith("reason-")
 
 
 class PasteForm(forms.Form):
@@ -51,18 +97,24 @@ class PasteForm(forms.Form):
         return upload
 
 
-class ConfirmForm(forms.Form):
+class ConfirmForm(_Reasoned):
     """Books what was shown: the pasted text, the digest of the dry run, and what was chosen."""
 
     text = PastedText(widget=forms.HiddenInput)
     expect = forms.RegexField(r"\A[0-9a-f]{64}\Z", widget=forms.HiddenInput)
     choice = forms.CharField(required=False)
     taken = forms.CharField(required=False, widget=forms.HiddenInput)
-    reason = forms.CharField(required=False, max_length=2000)
+    texts = forms.CharField(required=False, widget=forms.HiddenInput)
+    reason = ReasonField(required=False)
 
     def words(self) -> tuple[str, ...]:
         """What was chosen so far, as the options are named: "rebind:ACT-...", "second"."""
         return (*self.cleaned_data["taken"].split(), *self.cleaned_data["choice"].split())
+
+    def shown_texts(self) -> ShownTexts:
+        """Which version of which reply's text was on the page."""
+        pairs = (word.partition(":") for word in self.cleaned_data["texts"].split())
+        return {kind: int(version) for kind, _, version in pairs if version.isascii() and version.isdecimal()}
 
 
 def chosen_from(words: Iterable[str]) -> Chosen:
@@ -80,21 +132,15 @@ def option_words(option: Option) -> str:
     return f"{option.choice}:{option.activation_id}" if option.activation_id else str(option.choice)
 
 
-class DeactivateForm(forms.Form):
+class DeactivateForm(_Reasoned):
     license_id = forms.CharField(max_length=64)
     code = forms.CharField(max_length=100)
     expect = forms.CharField(max_length=64)
-    reason = forms.CharField(required=False, max_length=2000)
+    reason = ReasonField(required=False)
 
 
-class ReasonForm(forms.Form):
-    reason = forms.CharField(
-        label="Reason",
-        help_text="Goes into the ledger and cannot be changed there.",
-        max_length=2000,
-        widget=forms.Textarea(attrs={"rows": 3, "autofocus": True}),
-        error_messages={"required": "Say why, in a sentence: the reason goes into the ledger."},
-    )
+class ReasonForm(_Reasoned):
+    reason = ReasonField(help_text="Goes into the ledger and cannot be changed there.", autofocus=True)
 
 
 class _TermsForm(forms.Form):
@@ -167,14 +213,8 @@ class NewLicenseForm(_TermsForm):
         return list(Customer.objects.values_list("name", flat=True)[:500])
 
 
-class TermsForm(_TermsForm):
-    reason = forms.CharField(
-        label="Reason",
-        help_text="For example the order number. Goes into the ledger.",
-        max_length=2000,
-        widget=forms.Textarea(attrs={"rows": 3}),
-        error_messages={"required": "Say why, in a sentence: the reason goes into the ledger."},
-    )
+class TermsForm(_Reasoned, _TermsForm):
+    reason = ReasonField(help_text="For example the order number. Goes into the ledger.")
 
 
 def features_as_initial(features: list[dict[str, Any]]) -> dict[str, object]:

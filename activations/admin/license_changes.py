@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ from activations import queries, upgrades
 from activations.admin import actions, once
 from activations.admin.access import actor_of, needs
 from activations.admin.base import badge, page_of
-from activations.admin.forms import NewLicenseForm, ReasonForm, TermsForm, features_as_initial
+from activations.admin.forms import NewLicenseForm, TermsForm, features_as_initial
 from activations.admin.pages import page
 from activations.admin.terms_view import ALLOWED, TermRow, Terms, side_by_side
 from activations.domain.words import Ability, LicenseStatus
@@ -35,6 +36,7 @@ from activations.services.licenses import (
 from activations.services.results import BadInput, Refused
 
 SOURCE = "admin"
+_KEY_MISSED = "Its License Key is shown once only; if it was missed, replace the key here."
 
 
 @never_cache
@@ -46,24 +48,22 @@ def new_license(request: HttpRequest) -> HttpResponse:
     form = NewLicenseForm(request.POST or None, product=product, initial=initial)
     error = ""
     if request.method == "POST" and form.is_valid():
-        if not once.first_use(request, request.POST.get("token", "")):
-            messages.info(
-                request,
-                "This form was sent before, so no second license was made. Its License Key is shown once only; if it "
-                "was missed, replace the key on the license's page.",
+        with once.sending(request) as sending:
+            if sending.before:
+                return once.booked_before(request, sending.before, "admin:activations_license_changelist")
+            result = create_license(
+                customer=form.cleaned_data["customer"],
+                allowed=form.cleaned_data["allowed"],
+                features=form.feature_terms(),
+                versions=form.versions(),
+                product=product.code,
+                actor=actor_of(request),
+                source=SOURCE,
             )
-            return redirect("admin:activations_license_changelist")
-        result = create_license(
-            customer=form.cleaned_data["customer"],
-            allowed=form.cleaned_data["allowed"],
-            features=form.feature_terms(),
-            versions=form.versions(),
-            product=product.code,
-            actor=actor_of(request),
-            source=SOURCE,
-        )
-        if isinstance(result, LicenseCreated):
-            return _key_page(request, result, "License created")
+            if isinstance(result, LicenseCreated):
+                made = License.objects.get(license_id=result.license_id)
+                sending.done(f"{result.license_id} was made; no second license was made. {_KEY_MISSED}", page_of(made))
+                return _key_page(request, result, "License created")
         error = result.message
     context = {"form": form, "error": error, "token": once.new_token(), "product": product}
     return page(request, "desk/license_new.html", "New license", context)
@@ -77,8 +77,8 @@ def _key_page(request: HttpRequest, made: LicenseCreated, title: str) -> HttpRes
 @never_cache
 @needs(Ability.CHANGE_LICENSE)
 def change_terms(request: HttpRequest, pk: int) -> HttpResponse:
-    """Allowed activations, features with their last days, and versions, in one form; books only what differs, and only
-    what was shown in a preview: with the hosts that need a new round trip to get it.
+    """Allowed activations, features with their last days, and versions, in one form; books only what differs, which the
+    service decides, and only what was shown in a preview: with the hosts that need a new round trip to get it.
     """
     license = _found(pk)
     if license is None:
@@ -92,23 +92,38 @@ def change_terms(request: HttpRequest, pk: int) -> HttpResponse:
     }
     form = TermsForm(request.POST or None, product=license.product, initial=initial)
     context: dict[str, Any] = {"form": form, "license": license, "back": page_of(license), "error": ""}
+    context["token"] = once.new_token()
     # What the form was first filled from, and not what the license has become since.
     context["shown"] = request.POST.get("shown") or f"{license.terms_revision} {license.allowed}"
+    before = once.sent_before(request)
+    if before:
+        return once.booked_before(request, before)
     if request.method == "POST" and form.is_valid():
         preview = _preview(request, license, terms, form)
         context["error"] = preview.error
         seen = request.POST.get("previewed") == preview.digest and "book" in request.POST
         if seen and not preview.error:
-            result = _changed(request, license, terms, form)
-            if not isinstance(result, Refused | BadInput):
-                messages.success(request, _changed_words(result.changes))
-                for warning in result.warnings:
-                    messages.warning(request, warning)
-                return redirect(page_of(license))
-            context["error"] = result.message
+            with once.sending(request) as sending:
+                if sending.before:
+                    return once.booked_before(request, sending.before)
+                result = _changed(request, license, form)
+                if not isinstance(result, Refused | BadInput):
+                    return _terms_booked(request, license, result, sending)
+            context["error"] = form.blame(result)
         if not context["error"]:
             context["preview"] = preview
     return page(request, "desk/license_terms.html", f"Change {license.license_id}", context)
+
+
+def _terms_booked(
+    request: HttpRequest, license: License, result: LicenseChanged, sending: once.Sending
+) -> HttpResponse:
+    words = _changed_words(result.changes)
+    sending.done(words, page_of(license))
+    messages.success(request, words)
+    for warning in result.warnings:
+        messages.warning(request, warning)
+    return redirect(page_of(license))
 
 
 @dataclass(frozen=True)
@@ -132,19 +147,17 @@ def _preview(request: HttpRequest, license: License, terms: LicenseTerms, form: 
     hosts = tuple(upgrades.active_of(license)) if new_terms else ()
     with transaction.atomic():
         # The real thing, undone: what it refuses, the preview says.
-        result = _changed(request, license, terms, form)
+        result = _changed(request, license, form)
         transaction.set_rollback(True)
     if isinstance(result, Refused | BadInput):
         return Preview(rows, hosts, digest, result.message)
     return Preview(rows, hosts, digest, warnings=result.warnings)
 
 
-def _changed(
-    request: HttpRequest, license: License, terms: LicenseTerms, form: TermsForm
-) -> LicenseChanged | Refused | BadInput:
+def _changed(request: HttpRequest, license: License, form: TermsForm) -> LicenseChanged | Refused | BadInput:
     return change_license(
         license_id=license.license_id,
-        change=_difference(license, terms, form),
+        change=LicenseChange(form.cleaned_data["allowed"], form.feature_terms(), form.versions()),
         actor=actor_of(request),
         source=SOURCE,
         reason=form.cleaned_data["reason"].strip(),
@@ -155,18 +168,6 @@ def _changed(
 def _shown(text: str) -> tuple[int, int] | None:
     revision, _, allowed = text.partition(" ")
     return (int(revision), int(allowed)) if len(text) < 20 and revision.isdecimal() and allowed.isdecimal() else None
-
-
-def _difference(license: License, terms: LicenseTerms, form: TermsForm) -> LicenseChange:
-    wanted, before = form.feature_terms(), terms.features
-    same_features = sorted(f.as_json().items() for f in wanted) == sorted(f.items() for f in before)
-    same_versions = form.versions() == (terms.version_low, terms.version_high)
-    allowed = form.cleaned_data["allowed"]
-    return LicenseChange(
-        allowed=None if allowed == license.allowed else allowed,
-        features=None if same_features else wanted,
-        versions=None if same_versions else form.versions(),
-    )
 
 
 def _changed_words(changes: tuple[str, ...]) -> str:
@@ -227,65 +228,68 @@ def revoke(request: HttpRequest, pk: int) -> HttpResponse:
 @needs(Ability.CHANGE_LICENSE)
 def replace_key(request: HttpRequest, pk: int) -> HttpResponse:
     """A new License Key for a leaked one, shown once."""
-    license = _found(pk)
-    if license is None:
-        return _gone(request)
-    form = ReasonForm(request.POST or None)
-    error = ""
-    if request.method == "POST" and form.is_valid():
-        if not once.first_use(request, request.POST.get("token", "")):
-            messages.info(request, "This form was sent before; the key was replaced once. It is shown once only.")
-            return redirect(page_of(license))
-        result = replace_license_key(
-            license_id=license.license_id,
-            actor=actor_of(request),
-            source=SOURCE,
-            reason=form.cleaned_data["reason"].strip(),
-        )
-        if isinstance(result, LicenseCreated):
-            return _key_page(request, result, "License Key replaced")
-        error = result.message
-    action = {
-        "explanation": "The earlier License Key stops working: Usage Requests made with it are refused. Usage "
-        "Licenses that are installed go on working, and no host looks changed. The new key is shown once.",
-        "button": "Replace the License Key",
-        "facts": _facts(license),
-        "back": page_of(license),
-        "dangerous": True,
-    }
-    context = {"action": action, "form": form, "error": error, "token": once.new_token()}
-    return page(request, "desk/action.html", f"Replace the License Key of {license.license_id}", context)
+    return _key_action(
+        request,
+        pk,
+        replace_license_key,
+        title="Replace the License Key",
+        explanation="The earlier License Key stops working: Usage Requests made with it are refused. Usage Licenses "
+        "that are installed go on working, and no host looks changed. The new key is shown once.",
+        done=f"The key was replaced once. {_KEY_MISSED}",
+        answer=lambda license, result: _key_page(request, result, "License Key replaced"),
+        dangerous=True,
+    )
 
 
 @never_cache
 @needs(Ability.SHOW_LICENSE_KEY)
 def show_key(request: HttpRequest, pk: int) -> HttpResponse:
     """The License Key in clear, after a reason: the ledger says who looked at it and why."""
+
+    def answer(license: License, result: LicenseKeyShown) -> HttpResponse:
+        context = {"made": result, "license": license, "revealed": True}
+        return page(request, "desk/license_key.html", f"License Key of {license.license_id}", context)
+
+    return _key_action(
+        request,
+        pk,
+        show_license_key,
+        title="Show the License Key",
+        explanation="The License Key is secret: whoever has it can ask for activations of this license. Showing it is "
+        "booked with your name and the reason. Send it only to a contact of the customer.",
+        done="The License Key was shown to you, and that is in the ledger. To see it again, give a reason again.",
+        answer=answer,
+    )
+
+
+def _key_action(
+    request: HttpRequest,
+    pk: int,
+    service: Callable[..., Any],
+    *,
+    title: str,
+    explanation: str,
+    done: str,
+    answer: Callable[[Any, Any], HttpResponse],
+    dangerous: bool = False,
+) -> HttpResponse:
+    """Asks why, and answers with a page that shows the License Key."""
     license = _found(pk)
     if license is None:
         return _gone(request)
-    form = ReasonForm(request.POST or None)
-    error = ""
-    if request.method == "POST" and form.is_valid():
-        result = show_license_key(
-            license_id=license.license_id,
-            actor=actor_of(request),
-            source=SOURCE,
-            reason=form.cleaned_data["reason"].strip(),
-        )
-        if isinstance(result, LicenseKeyShown):
-            context = {"made": result, "license": license, "revealed": True}
-            return page(request, "desk/license_key.html", f"License Key of {license.license_id}", context)
-        error = result.message
-    action = {
-        "explanation": "The License Key is secret: whoever has it can ask for activations of this license. Showing it "
-        "is booked with your name and the reason. Send it only to a contact of the customer.",
-        "button": "Show the License Key",
-        "facts": _facts(license),
-        "back": page_of(license),
-    }
-    context = {"action": action, "form": form, "error": error}
-    return page(request, "desk/action.html", f"Show the License Key of {license.license_id}", context)
+    action = actions.Action(
+        title=f"{title} of {license.license_id}",
+        explanation=explanation,
+        button=title,
+        facts=_facts(license),
+        back=page_of(license),
+        perform=lambda reason: service(
+            license_id=license.license_id, actor=actor_of(request), source=SOURCE, reason=reason
+        ),
+        done=lambda result: (done, page_of(license)),
+        dangerous=dangerous,
+    )
+    return actions.run(request, action, lambda result: answer(license, result))
 
 
 def _facts(license: Any) -> list[tuple[str, object]]:

@@ -14,17 +14,21 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from activations import queries, upgrades
-from activations.admin import importing, license_changes, older_terms, showing
+from activations.admin import importing, license_changes, older_terms
 from activations.admin.access import actor_of, may
 from activations.admin.base import ReadOnlyAdmin, TimeFilter, badge
 from activations.admin.pages import page
+from activations.admin.seat_map import seat_map
 from activations.admin.terms_view import TermRow, Terms, side_by_side
 from activations.admin.words import feature_words, tell, version_words
 from activations.domain.words import Ability, ActivationState, LicenseStatus
 from activations.models import Activation, License, LicenseTerms
 from activations.services.results import lacking
 
+# Of a large license its page shows the newest; the lists, which have pages and filters, show all.
+SHOWN_ACTIVATIONS = 100
 SHOWN_ENTRIES = 100
+SHOWN_REVISIONS = 30
 
 
 class SeatsFilter(admin.SimpleListFilter):
@@ -152,20 +156,23 @@ class LicenseAdmin(ReadOnlyAdmin):
 
 
 def license_page(request: HttpRequest, license: Any) -> HttpResponse:
-    terms = {row.revision: row for row in LicenseTerms.objects.filter(license=license)}
+    newest_terms = LicenseTerms.objects.filter(license=license).order_by("-revision")[: SHOWN_REVISIONS + 1]
+    terms = {row.revision: row for row in newest_terms}
     current = terms[license.terms_revision]
-    activations = list(queries.activations_of(license))
-    behind = {row.pk for row in activations if _older_terms(row, license)}
+    activations = list(queries.activations_of(license)[: SHOWN_ACTIVATIONS + 1])
     possible = license_actions(request, license)
     context = {
         "license": license,
         "status": badge(license.status),
-        "seats": showing.static_row(license, license.occupied),
+        "seats": seat_map(license),
         "features": current.features,
         "versions": version_words(current.version_low, current.version_high),
-        "activations": [(row, badge(row.state), row.pk in behind) for row in activations],
-        "behind": len(behind),
-        "revisions": _revisions(terms),
+        "activations": [(row, badge(row.state), _older_terms(row, license)) for row in activations[:SHOWN_ACTIVATIONS]],
+        "shown_activations": SHOWN_ACTIVATIONS,
+        "more_activations": len(activations) > SHOWN_ACTIVATIONS,
+        "behind": upgrades.behind(license).count(),
+        "revisions": _revisions(terms)[:SHOWN_REVISIONS],
+        "more_revisions": len(terms) > SHOWN_REVISIONS,
         "history": [tell(entry) for entry in queries.history_of(license.license_id, newest=SHOWN_ENTRIES)],
         "shown_entries": SHOWN_ENTRIES,
         "actions": [action for action in possible if not action.why_not],

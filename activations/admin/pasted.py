@@ -1,34 +1,26 @@
-"""What a pasted text or an uploaded mail is: recognised before anything is decided."""
+"""What a pasted text is: recognised before anything is decided."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
-from email import policy
-from email.message import EmailMessage
-from email.parser import BytesParser
 from itertools import islice
 
+from chariot_license.protocol import base32
 from chariot_license.protocol.block import DamagedBlock, FoundBlock
 from chariot_license.protocol.block import Kind as BlockKind
 from chariot_license.protocol.codes import FoundCodes, find_codes, parse_deactivation_code
 from chariot_license.protocol.errors import BlockError, CodeError
 from chariot_license.protocol.reader import find_blocks
 
-from activations.services.intake import LICENSE_KEY
+from activations import searching
+from activations.services import secret_text
+from activations.services.intake import without_secrets
 
-MAIL = re.compile(rb"\A(?:[\w-]+:[^\n]*\n(?:[ \t][^\n]*\n)*){2,}\r?\n")
 # What was meant as a deactivation code: five to eight groups of four, of which the last may have lost a letter.
 ALMOST_CODE = re.compile(r"(?<![\w-])[0-9A-Za-z]{4}([ -])(?:[0-9A-Za-z]{4}\1){4,6}[0-9A-Za-z]{2,5}(?![\w-])")
 MOST_PROBLEMS = 5  # more would bury the first ones
-# The source of a mail, pasted as it is: its parts may be encoded, so they must be decoded before anything is searched.
-MIME = re.compile(r"^(?:MIME-Version|Content-Transfer-Encoding):", re.IGNORECASE | re.MULTILINE)
-HEADER_LETTERS = 20_000
-TEXT_FILES = (".txt", ".req")  # whatever media type the mail program gave them
-MAIL_FILES = (".eml",)
-MOST_PARTS, MOST_NESTED = 200, 4  # of one mail, and of mails within mails
 
 
 @dataclass(frozen=True)
@@ -78,10 +70,8 @@ def recognise(text: str) -> Pasted:
 
 def without_keys(text: str, found: Pasted) -> str:
     """The text as a page may carry it on: a License Key that came with it is secret and needed for nothing."""
-    if not found.codes.license_keys:
-        return text
-    masked = LICENSE_KEY.sub("[License Key]", text)
-    if not find_codes(masked).license_keys:
+    masked = secret_text.without_keys(text)
+    if masked is not None:
         return masked
     # Wrapped or encoded so that it cannot be cut out: only what was found is kept.
     blocks = [block.text for block in found.blocks if isinstance(block, FoundBlock)]
@@ -105,75 +95,18 @@ def _almost(text: str) -> Iterator[str]:
     return (candidate for candidate in found if sum(map(str.isdigit, candidate)) > 1)
 
 
-def text_of_paste(text: str) -> str:
-    """What was pasted; of the whole source of a mail, its decoded parts."""
-    head = text[:HEADER_LETTERS].replace("\r\n", "\n").split("\n\n", 1)[0]
-    return text_of_upload(text.encode("utf-8", "replace")) if MIME.search(head) else text
+KEY, CODE = secret_text.KEY, secret_text.CODE
+KEY_LETTERS = range(34, 51)  # around the 42 of a License Key: a few may have been lost or doubled
+KEY_DIGITS = 5  # a random key has fewer once in 500; a company's name hardly ever has more
 
 
-SEAM = re.compile(rb"^--|message/rfc822", re.MULTILINE | re.IGNORECASE)
-MOST_SEAMS = 400
-
-
-def text_of_upload(data: bytes) -> str:
-    """The text of an uploaded file: of a mail its subject, its readable parts and attached texts (.txt, .req, .eml),
-    base64 and quoted-printable decoded; of anything else all of it.
+def secret_in(text: str, found: Pasted) -> str:
+    """KEY or CODE for a text with a License Key or deactivation code in it, or with what was meant as one: it goes into
+    no address and onto no page. "" for every other text.
     """
-    parts = list(islice(_texts(data, MOST_NESTED), MOST_PARTS)) if _is_mail(data) else []
-    # Some charsets decode to halves of characters, which no page and no table can hold.
-    return ("\n\n".join(parts) or _decoded(data)).encode("utf-8", "replace").decode()
-
-
-def _is_mail(data: bytes) -> bool:
-    """Whether it is a mail that can be taken apart: one of thousands of parts is no letter, and costs minutes."""
-    seams = len(SEAM.findall(data))
-    return seams <= MOST_SEAMS and bool(MAIL.match(data[:HEADER_LETTERS].replace(b"\r\n", b"\n")))
-
-
-def _texts(data: bytes, nested: int) -> Iterator[str]:
-    try:
-        mail = BytesParser(policy=policy.default).parsebytes(data)
-    except (*_MALFORMED, RecursionError):
-        yield _decoded(data)
-        return
-    with suppress(*_MALFORMED):
-        # The License ID is often in the subject only.
-        yield str(mail.get("Subject", ""))
-    for part in mail.walk():
-        if part.is_multipart():
-            continue
-        name = _file_name(part)
-        if name.endswith(MAIL_FILES) and nested > 1:
-            yield from _texts(_bytes_of(part), nested - 1)
-        elif name.endswith(TEXT_FILES):
-            yield _decoded(_bytes_of(part))
-        elif part.get_content_maintype() == "text":
-            try:
-                yield str(part.get_content())
-            except _MALFORMED:
-                yield _decoded(_bytes_of(part))
-
-
-# What Python's email package raises over mails that nobody would write.
-_MALFORMED = (LookupError, ValueError, TypeError, AttributeError)
-
-
-def _file_name(part: EmailMessage) -> str:
-    try:
-        return (part.get_filename() or "").strip().lower()
-    except _MALFORMED:
-        return ""
-
-
-def _bytes_of(part: EmailMessage) -> bytes:
-    data = part.get_payload(decode=True)
-    return data if isinstance(data, bytes) else b""
-
-
-def _decoded(data: bytes) -> str:
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return data.decode("utf-16", "replace")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("cp1252", "replace")
+    letters = base32.normalise(text) if len(text) <= searching.MOST_LETTERS else ""
+    meant = letters[:1] == "K" and len(letters) in KEY_LETTERS and sum(map(str.isdigit, letters)) >= KEY_DIGITS
+    held = secret_text.secret_in(text)
+    if held == KEY or secret_text.LICENSE_KEY.search(text) or meant:
+        return KEY
+    return CODE if held or found.almost_code or without_secrets(text) != text else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django import forms
 from django.contrib import admin
 from django.contrib.auth.models import Group, User
 from django.db.models import Count, Exists, OuterRef, QuerySet
@@ -15,6 +16,8 @@ from activations.admin.access import may
 from activations.admin.base import ReadOnlyAdmin, TimeFilter, when
 from activations.domain.words import Ability
 from activations.models import Contact, Customer, Feature, Product
+from activations.services.license_rules import bad_contact, bad_customer
+from activations.services.results import BadInput
 
 EDITORS = (Ability.CREATE_LICENSE, Ability.CHANGE_LICENSE)
 
@@ -24,8 +27,33 @@ else:
     _TabularInline = admin.TabularInline
 
 
+def _accepted(problem: BadInput | None) -> None:
+    if problem:
+        raise forms.ValidationError(problem.message)
+
+
+class CustomerForm(forms.ModelForm):  # type: ignore[type-arg]
+    def clean_name(self) -> str:
+        name = str(self.cleaned_data["name"])
+        _accepted(bad_customer(name))
+        return name
+
+
+class ContactForm(forms.ModelForm):  # type: ignore[type-arg]
+    def clean_name(self) -> str:
+        name = str(self.cleaned_data["name"])
+        _accepted(bad_contact(name))
+        return name
+
+    def clean_email(self) -> str:
+        email = str(self.cleaned_data["email"])
+        _accepted(bad_contact("", email))
+        return email
+
+
 class ContactInline(_TabularInline):
     model = Contact
+    form = ContactForm
     extra = 0
     can_delete = False
 
@@ -87,6 +115,7 @@ class CustomerAdmin(ReadOnlyAdmin):
     importers = (Ability.CREATE_LICENSE,)
     search_fields = ["name", "contacts__name", "contacts__email"]
     search_help_text = "Customer, or a contact's name or email"
+    form = CustomerForm
     fields = ["name", "created"]
     inlines = [ContactInline]
 

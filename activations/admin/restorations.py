@@ -25,7 +25,7 @@ from activations.admin.pages import page
 from activations.admin.searching import SearchByIds
 from activations.domain.words import Ability, RestorationState
 from activations.models import Restoration, Sighting, Tombstone
-from activations.services import quota
+from activations.services import quota, replies
 from activations.services.losses import approve_restoration, deny_restoration
 
 SOURCE = "admin"
@@ -220,9 +220,23 @@ class RestorationAdmin(SearchByIds, ReadOnlyAdmin):
 
 
 def _decision(
-    request: HttpRequest, case: Restoration, service: Callable[..., Any], title: str, explanation: str, **more: Any
+    request: HttpRequest,
+    case: Restoration,
+    verdict: RestorationState,
+    service: Callable[..., Any],
+    *,
+    title: str,
+    explanation: str,
+    more: Callable[[], dict[str, Any]] = dict,
+    dangerous: bool = False,
 ) -> HttpResponse:
     activation = case.activation
+    version = request.POST.get("text_version", "")
+
+    def shown() -> dict[str, Any]:
+        draft = replies.verdict(case, replies.text_of_verdict(verdict), "[your reason, above]")
+        return {"draft": draft, **more()}
+
     action = actions.Action(
         title=f"{title} {case.restoration_id}",
         explanation=explanation,
@@ -237,11 +251,18 @@ def _decision(
         ],
         back=page_of(case),
         perform=lambda reason: service(
-            restoration_id=case.restoration_id, actor=actor_of(request), source=SOURCE, reason=reason
+            restoration_id=case.restoration_id,
+            actor=actor_of(request),
+            source=SOURCE,
+            reason=reason,
+            # A form without it, which no page of ours sends, has shown none.
+            shown_text=int(version) if version.isascii() and version.isdecimal() and len(version) < 9 else -1,
         ),
         done=lambda result: (f"{case.restoration_id} is {result.state}.", page_of(case)),
         reason_help="Goes into the ledger and cannot be changed there. The reply to the customer may quote it.",
-        **more,
+        template="desk/restoration_decision.html",
+        dangerous=dangerous,
+        more=shown,
     )
     return actions.run(request, action)
 
@@ -262,16 +283,24 @@ def approve(request: HttpRequest, pk: int) -> HttpResponse:
     def perform(**what: Any) -> Any:
         return approve_restoration(**what, override="above_quota" in request.POST)
 
-    def shown() -> dict[str, Any]:
+    def more() -> dict[str, Any]:
         return {"quota": quota.quota_of(customer.pk, timezone.now()), "customer": customer.name}
 
-    return _decision(request, case, perform, "Approve", words, template="desk/restoration_approve.html", more=shown)
+    return _decision(request, case, RestorationState.APPROVED, perform, title="Approve", explanation=words, more=more)
 
 
 @needs(Ability.DECIDE_RESTORATION)
 def deny(request: HttpRequest, pk: int) -> HttpResponse:
     words = "The activation stays lost and keeps its seat. A new case can be opened later."
-    return _decision(request, _case(pk), deny_restoration, "Deny", words, dangerous=True)
+    return _decision(
+        request,
+        _case(pk),
+        RestorationState.DENIED,
+        deny_restoration,
+        title="Deny",
+        explanation=words,
+        dangerous=True,
+    )
 
 
 @admin.register(Tombstone)

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from chariot_license.protocol import base32
 from chariot_license.protocol.codes import LicenseKey
 from chariot_license.protocol.errors import CodeError, ProtocolError
 from chariot_license.protocol.request import read_request
@@ -30,16 +29,11 @@ from activations.admin import desk
 from activations.admin.access import DESK, may, needs
 from activations.admin.base import page_of, when
 from activations.admin.pages import page
-from activations.admin.pasted import Pasted, recognise
+from activations.admin.pasted import CODE, KEY, Pasted, recognise, secret_in
 from activations.admin.words import TITLES
 from activations.domain.words import Ability
 from activations.models import Contact
-from activations.services.intake import LICENSE_KEY, without_secrets
 from activations.services.vault import key_digest
-
-KEY, CODE = "key", "code"
-KEY_LETTERS = range(34, 51)  # around the 42 of a License Key: a few may have been lost or doubled
-KEY_DIGITS = 5  # a random key has fewer once in 500; a company's name hardly ever has more
 
 KEY_MISTYPED = (
     "This looks like a License Key with a typing mistake. Compare it with the key in the purchase email, or search for "
@@ -94,7 +88,7 @@ def search(request: HttpRequest) -> HttpResponseBase:
 
 
 def _taken(request: HttpRequest, typed: str) -> HttpResponseBase:
-    text = typed.strip()
+    text = typed.replace("\x00", "\ufffd").strip()  # no address holds a NUL
     found = recognise(text)
     if found.has_request:
         return _for_block(request, text, found)
@@ -106,17 +100,6 @@ def _taken(request: HttpRequest, typed: str) -> HttpResponseBase:
             return desk.look(request, text)
         return _page(request, "", CODE_ONLY if secret else TOO_LONG)
     return _to_results(text)
-
-
-def secret_in(text: str, found: Pasted) -> str:
-    """KEY or CODE for a text with a License Key or deactivation code in it, or with what was meant as one: it goes into
-    no address and onto no page. "" for every other text.
-    """
-    letters = base32.normalise(text) if len(text) <= searching.MOST_LETTERS else ""
-    meant = letters[:1] == "K" and len(letters) in KEY_LETTERS and sum(map(str.isdigit, letters)) >= KEY_DIGITS
-    if found.codes.license_keys or LICENSE_KEY.search(text) or meant:
-        return KEY
-    return CODE if found.has_code or found.almost_code or without_secrets(text) != text else ""
 
 
 def _for_key(request: HttpRequest, text: str, found: Pasted) -> HttpResponseBase:

@@ -9,7 +9,7 @@ from activations.models.activations import (
     UsageLicense,
 )
 from activations.models.catalog import Billing, Feature, Product
-from activations.models.desk import Evidence, Reply, ReplyText, SavedFilter
+from activations.models.desk import Evidence, Reply, ReplyText, SavedFilter, SentForm
 from activations.models.keys import KeyPurpose, PortalSecret, SigningKey
 from activations.models.ledger import LedgerChain, LedgerCheckpoint, LedgerEntry, LedgerLeaf
 from activations.models.licenses import License, LicenseTerms, RetiredKey, Seat
@@ -41,6 +41,7 @@ __all__ = [
     "RevealedCode",
     "SavedFilter",
     "Seat",
+    "SentForm",
     "Sighting",
     "SigningKey",
     "Tombstone",

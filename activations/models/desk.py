@@ -1,4 +1,6 @@
-"""What the desk keeps beside the bookings: the replies to customers, the papers of a case, lists one likes to see."""
+"""What the desk keeps beside the bookings: the replies to customers, the papers of a case, lists one likes to see, and
+which forms were sent.
+"""
 
 from django.conf import settings
 from django.db import models
@@ -66,6 +68,21 @@ class Evidence(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class SentForm(models.Model):
+    """A form that was sent and what was booked by it, so that a second click on its button books nothing more."""
+
+    token = models.CharField(max_length=64, unique=True)
+    sent_at = models.DateTimeField(db_index=True)
+    booked = models.TextField(blank=True, help_text="What the first click booked, in words.")
+    page = models.CharField(max_length=300, blank=True, help_text="Where it is shown.")
+
+    class Meta:
+        ordering = ["-sent_at", "-id"]
+
+    def __str__(self) -> str:
+        return f"form sent at {self.sent_at:%Y-%m-%d %H:%M}"
 
 
 class SavedFilter(models.Model):

@@ -26,6 +26,7 @@ from activations.services import tombstones
 from activations.services.booking import Book
 from activations.services.case import Case
 from activations.services.claims import license_claims
+from activations.services.recording import end_before_backup
 from activations.services.signing import signer
 
 
@@ -56,6 +57,7 @@ def _accept_backup(instance: Instance, request: UsageRequest, book: Book) -> Non
     UsageRequest.objects.filter(pk=request.pk).update(epoch=request.epoch, in_line=True)
     data = {"request_id": request.request_id, "instance": instance.thumbprint, "epoch": instance.epoch}
     book.add(Kind.BACKUP_ACCEPTED, data)
+    end_before_backup(request, book)
 
 
 _ACTION_KINDS = {

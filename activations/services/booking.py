@@ -12,6 +12,7 @@ from django.utils import timezone
 from activations.domain.ledger import GENESIS, PORTAL_CHAIN, Entry, Kind
 from activations.domain.words import Actor
 from activations.models import LedgerChain, LedgerCheckpoint, LedgerEntry, License
+from activations.services.results import plain_lines
 
 
 def lock_license(pk: int) -> License:
@@ -54,8 +55,8 @@ class Book:
     """
 
     def __init__(self, *, chain: str, actor: Actor, source: str, reason: str = "") -> None:
-        self._chain, self._source = chain, source
-        self.actor, self.reason = actor, reason
+        self._chain, self.source = chain, source
+        self.actor, self.reason = actor, plain_lines(reason)
         self._entries: list[Entry] = []
 
     def __enter__(self) -> Self:
@@ -74,7 +75,7 @@ class Book:
                 actor=self.actor.name,
                 kind=kind.value,
                 reason=self.reason if reason is None else reason,
-                source=self._source,
+                source=self.source,
                 data=data,
                 prev=last.hash if last else self._row.head,
             )

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import unicodedata
+import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
-from email.parser import BytesParser
 from pathlib import PurePosixPath
 
 from chariot_license.protocol.clean import readable
-from chariot_license.protocol.codes import find_codes
-from chariot_license.protocol.errors import ProtocolError
 from django.db import transaction
 
 from activations.domain.ledger import Kind
 from activations.domain.words import Ability, Actor, RestorationState
 from activations.models import Evidence, Restoration
 from activations.services.booking import Book, lock_license
+from activations.services.mail_text import everything_in
 from activations.services.results import BadInput, Refused, lacking, public_id
+from activations.services.secret_text import CODE, KEY, UNSEARCHED, secret_in, secret_in_bytes, without_secrets
 
 MOST_FILES = 10  # of one case
 LARGEST_FILE = 5_000_000  # bytes
 LONGEST_NAME = 120  # characters
+MOST_INFLATED = 20_000_000  # bytes of the streams of one PDF file
 
 # What a file is says its content, not its name: (first bytes, media type, extension).
 _BINARY = (
@@ -91,7 +94,8 @@ def too_large(name: str) -> BadInput:
     """Also for who knows the size before the content."""
     return BadInput(
         "evidence-too-large",
-        f"{clean_name(name)} is larger than 5 MB. Send a smaller photo, or only the pages that matter.",
+        f"{clean_name(without_secrets(name))} is larger than 5 MB. Send a smaller photo, or only the pages that "
+        "matter.",
     )
 
 
@@ -124,19 +128,27 @@ def _checked(name: str, content: bytes) -> _File | BadInput:
     if len(content) > LARGEST_FILE:
         return too_large(name)
     if not content:
-        return BadInput("evidence-empty", f"{clean} is empty. Open it on your computer, save it again and add that.")
+        return BadInput(
+            "evidence-empty",
+            f"{without_secrets(clean)} is empty. Open it on your computer, save it again and add that.",
+        )
     kind = _kind(clean, content)
     if kind is None:
-        return BadInput("evidence-kind", f"{clean} is not a kind of file that is kept with a case: {_ACCEPTED} are.")
+        shown = without_secrets(clean)
+        return BadInput("evidence-kind", f"{shown} is not a kind of file that is kept with a case: {_ACCEPTED} are.")
     media_type, extension = kind
     if PurePosixPath(clean).suffix.lower() not in (extension, *_ALSO.get(extension, ())):
         clean = clean[: LONGEST_NAME - len(extension)] + extension
     try:
-        text = _text(media_type, content)
-    except (RecursionError, LookupError, ValueError, TypeError, AttributeError):
-        return _unsearchable(clean)
-    secret = _secret_in(clean, clean) or _secret_in(clean, text)
-    return secret or _File(clean, media_type, hashlib.sha256(content).hexdigest())
+        held = _secret_in(media_type, content)
+    except ValueError:
+        held = UNSEARCHED
+    named = _holds("The name of the file", secret_in(name))
+    return named or _holds(clean, held) or _File(clean, media_type, _sha256(content))
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _kind(name: str, content: bytes) -> tuple[str, str] | None:
@@ -156,42 +168,78 @@ def _kind(name: str, content: bytes) -> tuple[str, str] | None:
     return None
 
 
-def _text(media_type: str, content: bytes) -> str:
-    """What people read in a mail or a text; nothing for pictures. RecursionError: mails in mails without end."""
-    if media_type == "text/plain":
-        return readable(content)
-    if media_type != "message/rfc822":
-        return ""
-    texts = [readable(content)]  # as it stands, too: its headers, and a mail that is not well made
-    for part in BytesParser().parsebytes(content).walk():
-        payload = part.get_payload(decode=True) if part.get_content_maintype() == "text" else None
-        if isinstance(payload, bytes):
-            texts.append(readable(payload))
-    return "\n\n".join(texts)
+def _secret_in(media_type: str, content: bytes) -> str:
+    """What is kept as evidence is kept for good, so no License Key may stand in it, and no code that frees a seat.
+
+    Found is what stands in letters: in texts, in all parts of a mail, in UTF-16, in the streams of a PDF file. Not what
+    a picture shows, nor what is encrypted. Raises ValueError for a mail that cannot be taken apart.
+    """
+    texts: list[str | bytes] = [content]
+    if media_type in _TEXT.values():
+        texts.append(readable(content))
+    if media_type == "message/rfc822":
+        texts += everything_in(content)
+    inflated = MOST_INFLATED
+    for text in texts:
+        held = secret_in(text) if isinstance(text, str) else secret_in_bytes(text)
+        if held:
+            return held
+        for stream in _streams(text, inflated) if isinstance(text, bytes) else ():
+            inflated -= len(stream)
+            held = secret_in_bytes(stream) or secret_in_bytes(_drawn(stream))
+            if held:
+                return held
+    return ""
 
 
-def _secret_in(name: str, text: str) -> BadInput | None:
-    """What is kept as evidence is kept for good, so no License Key may stand in it, and no code that frees a seat."""
-    try:
-        found = find_codes(text)
-    except ProtocolError:
-        return _unsearchable(name)
-    if found.license_keys:
+_STREAM = re.compile(rb"stream\r?\n")
+_SHOWN = re.compile(rb"\[((?:\((?:[^()\\]|\\.)*\)|[^\[\]()])*)\]\s*TJ|(\((?:[^()\\]|\\.)*\))\s*Tj", re.DOTALL)
+_STRING = re.compile(rb"\(((?:[^()\\]|\\.)*)\)", re.DOTALL)
+
+
+def _streams(content: bytes, most: int) -> Iterator[bytes]:
+    """The inflated streams of a PDF file (ISO 32000-1, 7.4.4), `most` bytes together; nothing of any other file."""
+    if not content.startswith(b"%PDF-"):
+        return
+    for match in _STREAM.finditer(content):
+        if most <= 0:
+            return
+        try:
+            # From a copy no longer than it can need: zlib stops at the end of the stream by itself.
+            stream = zlib.decompressobj().decompress(memoryview(content)[match.end() :], most)
+        except zlib.error:
+            continue
+        most -= len(stream)
+        yield stream
+
+
+def _drawn(stream: bytes) -> bytes:
+    """The letters that a page of a PDF file draws, without what moves them apart (ISO 32000-1, 9.4.3)."""
+    if b"TJ" not in stream and b"Tj" not in stream:
+        return b""
+    return b"\n".join(b"".join(_STRING.findall(shown[1] or shown[2])) for shown in _SHOWN.finditer(stream))
+
+
+def _holds(name: str, held: str) -> BadInput | None:
+    if held == KEY:
         return BadInput(
             "evidence-holds-key",
-            f"{name} holds a License Key, and evidence is kept for good. Take the key out and add the file again.",
+            f"{without_secrets(name)} holds a License Key, and evidence is kept for good. Take the key out and add the "
+            "file again.",
         )
-    if found.deactivation_codes:
+    if held == CODE:
         return BadInput(
             "evidence-holds-code",
-            f"{name} holds a deactivation code. Paste it on the desk: it frees the seat without a restoration.",
+            f"{without_secrets(name)} holds a deactivation code. Paste it on the desk: it frees the seat without a "
+            "restoration.",
         )
-    return None
+    return _unsearchable(name) if held else None
 
 
 def _unsearchable(name: str) -> BadInput:
     return BadInput(
-        "evidence-unsearchable", f"{name} cannot be searched for License Keys. Save it as a PDF and add that."
+        "evidence-unsearchable",
+        f"{without_secrets(name)} cannot be searched for License Keys. Save it as a PDF and add that.",
     )
 
 

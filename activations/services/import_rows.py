@@ -22,12 +22,13 @@ from activations.services.license_rules import (
     EARLIEST_DAY,
     LATEST_DAY,
     all_expired,
+    bad_contact,
     bad_customer,
     bad_versions,
     expiry_warnings,
 )
 from activations.services.licenses import DEFAULT_PRODUCT, MOST_ALLOWED, FeatureTerm, LicenseCreated, create_license
-from activations.services.results import BadInput, bad_letters
+from activations.services.results import BadInput
 from activations.services.table_files import Table
 
 CUSTOMER, CONTACT, EMAIL = "customer", "contact name", "email"
@@ -35,7 +36,6 @@ ALLOWED, LOW, HIGH = "allowed", "lowest version", "highest version"
 ROW = "#row"  # the column in which a row's own number travels through the library
 GRANTED, NOT_GRANTED = ("yes", "x", "true"), ("", "no", "false", "-")
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-MOST_CONTACT_NAME = 200
 _MANY = 500  # values of one query: databases have a bound
 
 
@@ -214,18 +214,15 @@ class CustomerRows(Rows):
 
 
 def _contact_name(text: str) -> str:
-    name = text.strip()
-    if name:
-        _accepted(bad_letters(name, "The name of the contact", "contact-unfit"))
-    if len(name) > MOST_CONTACT_NAME:
-        raise ValueError(f"The name of a contact has at most {MOST_CONTACT_NAME} letters.")
-    return name
+    _accepted(bad_contact(text))
+    return text.strip()
 
 
 def _email(text: str) -> str:
     email = text.strip()
     if not email:
         return ""
+    _accepted(bad_contact("", email))
     try:
         validate_email(email)
     except ValidationError:

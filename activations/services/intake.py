@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from chariot_license.protocol.block import DamagedBlock, FoundBlock
 from chariot_license.protocol.block import Kind as BlockKind
 from chariot_license.protocol.clean import readable
-from chariot_license.protocol.codes import find_codes
 from chariot_license.protocol.errors import BlockError, ProtocolError
 from chariot_license.protocol.reader import find_blocks
 from chariot_license.protocol.request import UsageRequest, proof_holds, read_request
@@ -19,6 +17,7 @@ from activations.models import IntakeEntry, License, RetiredKey
 from activations.models import UsageRequest as StoredRequest
 from activations.services.licenses import license_key
 from activations.services.results import BadInput, Unanswerable
+from activations.services.secret_text import without_secrets as without_secrets  # noqa: PLC0414 (mypy wants it so)
 from activations.services.vault import key_digest
 
 
@@ -124,31 +123,6 @@ def _unknown_key(digest: str) -> Unanswerable:
         "No license has the License Key this request was made with. Ask the customer to check the key in their "
         "purchase email and to make a new Usage Request.",
     )
-
-
-LICENSE_KEY = re.compile(r"\bK[0-9A-Z]{5}(?:[^0-9A-Z]{1,3}[0-9A-Z]{6}){6}\b", re.IGNORECASE)
-DEACTIVATION_CODE = re.compile(r"\b[0-9A-Z]{4}(?:[^0-9A-Z\n]{1,3}[0-9A-Z]{4}){6}\b", re.IGNORECASE)
-
-
-def without_secrets(text: str) -> str:
-    """The text with License Keys and deactivation codes blacked out: customers paste theirs, and what is kept can never
-    be taken back. A code frees a seat, so it must not lie about until somebody uses it.
-    """
-    masked = LICENSE_KEY.sub("[License Key]", text)
-    masked = DEACTIVATION_CODE.sub(_code_masked, masked)
-    left = find_codes(masked)
-    if any(problem.code == "codes-not-all-read" for problem in left.problems):
-        return "[This text is too long to be searched for secrets and is not kept.]"
-    if left.license_keys:
-        return "[This text holds a License Key and is not kept.]"
-    if left.deactivation_codes:
-        return "[This text holds a deactivation code and is not kept.]"
-    return masked
-
-
-def _code_masked(match: re.Match[str]) -> str:
-    """Seven words of four letters are prose; with a digit among them they may be a code, a mistyped one included."""
-    return "[deactivation code]" if any(letter.isdigit() for letter in match[0]) else match[0]
 
 
 def kept_text(source: str | bytes) -> str:

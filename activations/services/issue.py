@@ -8,6 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from activations.domain.decisions import Chosen, Decision, decide, decision_digest
+from activations.domain.letters import kind_for
 from activations.domain.words import Ability, Action, Actor, Choice, Outcome, RequestState
 from activations.models import Instance, License, UsageLicense
 from activations.services import answering, replies
@@ -16,7 +17,7 @@ from activations.services.case import Case
 from activations.services.claims import why_unfit
 from activations.services.gathering import gather
 from activations.services.intake import Authenticated, contradiction, keep_refused, read_pasted
-from activations.services.recording import record_end, record_request
+from activations.services.recording import lock_chains, record_end, record_request
 from activations.services.results import BadInput, Refused, Unanswerable, bad_reason, lacking
 
 
@@ -31,6 +32,7 @@ class Submission:
     repaired: tuple[int, ...]
     booked: bool
     stale: bool = False
+    new_text: bool = False  # stale only because the text of the reply is another one than was shown
     activation_id: str | None = None
     usage_license_id: str | None = None
     usage_license: str | None = None  # the text block
@@ -47,13 +49,15 @@ def submit_usage_request(
     expect: str | None = None,
     reason: str = "",
     reply: bool = False,
+    shown_texts: replies.ShownTexts | None = None,
 ) -> Submission | Refused | BadInput:
     """Reads a pasted Usage Request, decides, and unless it is a dry run books what was decided.
 
     `expect` is the digest of a dry run: if the decision or its facts are no longer the ones shown then, nothing is
     booked and the submission is `stale`. A refusal by the decision table is a Submission; Refused and BadInput are
     for what never reaches the table. `origin` says where it was booked from ("command", "desk"). With `reply`, the
-    reply to the customer is written and kept with the booking, by those who hand it out.
+    reply to the customer is written and kept with the booking, by those who hand it out; with `shown_texts` only from
+    a version of its text that was shown: otherwise nothing is booked, and the submission has a `new_text`.
     """
     refused = lacking(actor, [Ability.ISSUE])
     if refused:
@@ -63,7 +67,7 @@ def submit_usage_request(
         if not dry_run:
             keep_refused(source=source, problem=read, actor=actor)
         return read
-    order = _Order(actor, origin, dry_run, chosen, expect, reason, reply)
+    order = _Order(actor, origin, dry_run, chosen, expect, reason, reply, shown_texts)
     with transaction.atomic():
         license = lock_license(read.license_pk)
         problem = contradiction(read, license)
@@ -87,6 +91,7 @@ class _Order:
     expect: str | None
     reason: str
     reply: bool
+    shown_texts: replies.ShownTexts | None
 
 
 def _under_lock(license: License, read: Authenticated, order: _Order) -> Submission | Refused | BadInput:
@@ -114,12 +119,16 @@ def _under_lock(license: License, read: Authenticated, order: _Order) -> Submiss
     problem = _may_book(decision, order)
     if problem:
         return problem
+    text = replies.text_in_use(kind_for(decision)) if order.reply else None
+    if text and order.shown_texts is not None and not text.among(order.shown_texts):
+        return replace(shown, stale=True, new_text=True)
     assert instance is not None  # made above, since this is not a dry run  # noqa: S101
+    lock_chains(license, instance)
     source = f"{order.origin}:request:{shown.request_id}"
     with Book(chain=license.license_id, actor=order.actor, source=source, reason=order.reason) as book:
         case = Case(license, instance, read, decision, book)
         answer = _book(case)
-        letter = replies.keep_answer(case, answer) if order.reply else None
+        letter = replies.keep_answer(case, answer, text) if text else None
     return replace(
         shown,
         booked=True,

@@ -11,7 +11,8 @@ from chariot_license.protocol.versions import in_range
 from django.utils import timezone
 
 from activations.models import Feature
-from activations.services.results import BadInput, bad_letters
+from activations.services.results import BadInput, bad_name
+from activations.services.secret_text import without_secrets
 
 if TYPE_CHECKING:
     from activations.services.licenses import FeatureTerm
@@ -26,9 +27,9 @@ MOST_VERSION = 40
 def bad_customer(name: str) -> BadInput | None:
     if not name.strip():
         return BadInput("customer-missing", "Say who the customer is.")
-    unseen = bad_letters(name.strip(), "The name of the customer", "customer-unfit")
-    if unseen:
-        return unseen
+    unfit = bad_name(name.strip(), "The name of the customer", "customer-unfit")
+    if unfit:
+        return unfit
     if len(name.strip()) > MOST_NAME or not name.strip().isprintable():
         # It stands in every Usage License of the customer, which is as strict (docs/protocol.md).
         message = f"The name of a customer has at most {MOST_NAME} letters, all of them printable."
@@ -36,10 +37,21 @@ def bad_customer(name: str) -> BadInput | None:
     return None
 
 
+def bad_contact(name: str, email: str = "") -> BadInput | None:
+    """What is wrong with the name of a contact, which may be empty, or would be with an email address that is one."""
+    unfit = bad_name(name.strip(), "The name of the contact", "contact-unfit")
+    unfit = unfit or bad_name(email.strip(), "The email address of the contact", "email-unfit")
+    if unfit is None and len(name.strip()) > MOST_NAME:
+        return BadInput("contact-unfit", f"The name of a contact has at most {MOST_NAME} letters.")
+    return unfit
+
+
 def bad_versions(versions: tuple[str, str]) -> BadInput | None:
     for version in filter(None, versions):
         if len(version) > MOST_VERSION or not VERSION.fullmatch(version):
-            message = f"{version!r} is not a version. Write numbers and dots, for example 2.4 or 2.4.1."
+            message = (
+                f"{without_secrets(version)!r} is not a version. Write numbers and dots, for example 2.4 or 2.4.1."
+            )
             return BadInput("version-unreadable", message)
     low, high = versions
     if low and high and not in_range(low, "", high):
@@ -50,13 +62,15 @@ def bad_versions(versions: tuple[str, str]) -> BadInput | None:
 def bad_features(product: str, features: Sequence[FeatureTerm]) -> BadInput | None:
     known = list(Feature.objects.filter(product__code=product).values_list("code", flat=True))
     if not known:
-        return BadInput("product-unknown", f"There is no product {product}.")
+        return BadInput("product-unknown", f"There is no product {without_secrets(product)}.")
     if not features:
         return BadInput("features-missing", f"Name at least one feature: {', '.join(known)}.")
     codes = [feature.code for feature in features]
     unknown = [code for code in codes if code not in known]
     if unknown:
-        return BadInput("feature-unknown", f"{product} has no feature {unknown[0]}. It has: {', '.join(known)}.")
+        return BadInput(
+            "feature-unknown", f"{product} has no feature {without_secrets(unknown[0])}. It has: {', '.join(known)}."
+        )
     if len(set(codes)) < len(codes):
         return BadInput("feature-twice", "Each feature can be named once.")
     lasts = [feature.expires for feature in features if feature.expires is not None]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from chariot_license.protocol.codes import LicenseKey, format_public_id
@@ -75,11 +76,14 @@ class LicenseChanged:
 
 @dataclass(frozen=True)
 class LicenseChange:
-    """What to change; None leaves a thing as it is. Features are the whole new list."""
+    """What to change; None leaves a thing as it is. Features are the whole new list.
+
+    Versions are the lowest and the highest: each None (as it is), "" (no bound) or a version.
+    """
 
     allowed: int | None = None
     features: Sequence[FeatureTerm] | None = None
-    versions: tuple[str, str] | None = None
+    versions: tuple[str | None, str | None] | None = None
     status: LicenseStatus | None = None
     customer: str | None = None
 
@@ -152,8 +156,10 @@ def change_license(
 ) -> LicenseChanged | Refused | BadInput:
     """Change terms, allowed activations, status or owner, each booked; all of them or none.
 
-    Hosts keep the Usage License they have until their next round trip. `shown` is the terms revision and the allowed
-    activations that a person had before their eyes: if they are others by now, nothing is changed.
+    Allowed activations, features and versions that are as wanted already are left out; if that leaves nothing, the
+    answer is "nothing-changed". Hosts keep the Usage License they have until their next round trip. `shown` is the
+    terms revision and the allowed activations that a person had before their eyes: if they are others by now, nothing
+    is changed.
     """
     refused = lacking(actor, [Ability.CHANGE_LICENSE]) or bad_reason(reason)
     if refused:
@@ -163,19 +169,21 @@ def change_license(
         return found
     with transaction.atomic():
         license = lock_license(found)
-        problem = _overtaken(license, shown) or _problem(license, change)
+        terms = LicenseTerms.objects.get(license=license, revision=license.terms_revision)
+        wanted = _differing(license, terms, change)
+        problem = _overtaken(license, shown) or _unneeded(license, change, wanted) or _problem(license, wanted)
         if problem:
             return problem
         with Book(chain=license.license_id, actor=actor, source=source, reason=reason) as book:
-            booked = tuple(_apply(license, change, book))
+            booked = tuple(_apply(license, terms, wanted, book))
     return LicenseChanged(
         license.license_id,
         license.terms_revision,
         license.allowed,
         license.status,
         booked,
-        license_key(License.objects.get(pk=license.pk)).text if change.customer is not None else None,
-        expiry_warnings(change.features or ()),
+        license_key(License.objects.get(pk=license.pk)).text if wanted.customer is not None else None,
+        expiry_warnings(wanted.features or ()),
     )
 
 
@@ -189,11 +197,45 @@ def _overtaken(license: License, shown: tuple[int, int] | None) -> Refused | Non
     )
 
 
-def _problem(license: License, change: LicenseChange) -> Refused | BadInput | None:
+def _differing(license: License, terms: LicenseTerms, change: LicenseChange) -> LicenseChange:
+    """The change without what the license allows and grants already, in whatever order; both versions named."""
+    versions = _versions(terms, change)
+    features = change.features if change.features is None or not _same(change.features, terms) else None
+    return replace(
+        change,
+        allowed=None if change.allowed == license.allowed else change.allowed,
+        features=features,
+        versions=None if versions == (terms.version_low, terms.version_high) else versions,
+    )
+
+
+def _same(features: Sequence[FeatureTerm], terms: LicenseTerms) -> bool:
+    return Counter(features) == Counter(FeatureTerm.from_json(kept) for kept in terms.features)
+
+
+def _versions(terms: LicenseTerms, change: LicenseChange) -> tuple[str, str]:
+    """The lowest and the highest version after the change; a bound that it does not name stays."""
+    low, high = change.versions if change.versions is not None else (None, None)
+    return (terms.version_low if low is None else low, terms.version_high if high is None else high)
+
+
+def _unneeded(license: License, change: LicenseChange, differing: LicenseChange) -> Refused | BadInput | None:
     if change == LicenseChange():
-        return BadInput("nothing-to-change", "Say what to change: allowed activations, features, status or customer.")
+        return BadInput(
+            "nothing-to-change", "Say what to change: allowed activations, features, versions, status or customer."
+        )
     if license.status == LicenseStatus.REVOKED:
         return Refused("license-revoked", "A revoked license stays as it is. Create a new one.")
+    if differing == LicenseChange():
+        return Refused(
+            "nothing-changed",
+            f"Nothing was booked: license {license.license_id} allows and grants exactly that already. Look at the "
+            "license, then name what is to differ.",
+        )
+    return None
+
+
+def _problem(license: License, change: LicenseChange) -> Refused | BadInput | None:
     if change.status is not None and change.status == license.status:
         return Refused("status-unchanged", f"License {license.license_id} is {license.status} already.")
     if change.customer is not None and change.customer.strip() == license.customer.name:
@@ -206,7 +248,7 @@ def _problem(license: License, change: LicenseChange) -> Refused | BadInput | No
     if change.customer is not None:
         bad = bad or bad_customer(change.customer)
     if change.versions is not None:
-        bad = bad or bad_versions(change.versions)
+        bad = bad or bad_versions((change.versions[0] or "", change.versions[1] or ""))
     if change.allowed is not None:
         bad = bad or _bad_allowed(change.allowed)
         occupied = Activation.objects.filter(license=license, state__in=OCCUPYING).count()
@@ -219,10 +261,10 @@ def _problem(license: License, change: LicenseChange) -> Refused | BadInput | No
     return bad
 
 
-def _apply(license: License, change: LicenseChange, book: Book) -> list[Kind]:
+def _apply(license: License, terms: LicenseTerms, change: LicenseChange, book: Book) -> list[Kind]:
     booked: list[Kind] = []
     if change.features is not None or change.versions is not None:
-        booked.append(_change_terms(license, change, book))
+        booked.append(_change_terms(license, terms, change, book))
     if change.allowed is not None:
         booked.append(_change_allowed(license, change.allowed, book))
     if change.status is not None:
@@ -232,14 +274,12 @@ def _apply(license: License, change: LicenseChange, book: Book) -> list[Kind]:
     return booked
 
 
-def _change_terms(license: License, change: LicenseChange, book: Book) -> Kind:
-    before = LicenseTerms.objects.get(license=license, revision=license.terms_revision)
-    low, high = change.versions if change.versions is not None else (before.version_low, before.version_high)
+def _change_terms(license: License, before: LicenseTerms, change: LicenseChange, book: Book) -> Kind:
     features = (
         change.features if change.features is not None else [FeatureTerm.from_json(kept) for kept in before.features]
     )
     license.terms_revision += 1
-    data = _add_terms(license, features, (low, high), book)
+    data = _add_terms(license, features, _versions(before, change), book)
     License.objects.filter(pk=license.pk).update(terms_revision=license.terms_revision)
     book.add(Kind.LICENSE_TERMS_CHANGED, data)
     return Kind.LICENSE_TERMS_CHANGED

@@ -80,7 +80,7 @@ def request_restoration(
             state=RestorationState.REQUESTED,
             requested_by=actor.name,
             requested_at=book.now,
-            reason=reason,
+            reason=book.reason,
         )
         data = {"restoration_id": case.restoration_id, "activation_id": named}
         book.add(Kind.RESTORATION_REQUESTED, data)
@@ -88,11 +88,18 @@ def request_restoration(
 
 
 def approve_restoration(
-    *, restoration_id: str, actor: Actor, source: str, reason: str, override: bool = False
+    *,
+    restoration_id: str,
+    actor: Actor,
+    source: str,
+    reason: str,
+    override: bool = False,
+    shown_text: int | None = None,
 ) -> RestorationCase | Refused | BadInput:
     """Gives the seat back. By another person than who requested it; the host gets a tombstone.
 
     A customer whose yearly quota is reached gets no more unless `override` says so; that is booked with the approval.
+    `shown_text` is the version of the reply's text that was shown: with another one in use, nothing is booked.
     """
     with _open_case(restoration_id, actor, source, reason, counted=True) as found:
         if isinstance(found, Refused | BadInput):
@@ -101,19 +108,23 @@ def approve_restoration(
         if used.reached and not override:
             return _quota_reached(found.activation, used)
         above = {"above_quota": {"count": used.count, "quota": used.allowed}} if used.reached else {}
-        found.decide(RestorationState.APPROVED, Kind.RESTORATION_APPROVED, above)
+        changed = found.decide(RestorationState.APPROVED, Kind.RESTORATION_APPROVED, shown_text, above)
+        if changed:
+            return changed
         _restore(found.activation, found.case, found.book)
         return _case(found.case, found.activation, RestorationState.APPROVED)
 
 
 def deny_restoration(
-    *, restoration_id: str, actor: Actor, source: str, reason: str
+    *, restoration_id: str, actor: Actor, source: str, reason: str, shown_text: int | None = None
 ) -> RestorationCase | Refused | BadInput:
-    """The activation stays lost and keeps its seat. By another person than who requested it."""
+    """The activation stays lost and keeps its seat. By another person than who requested it. `shown_text` as above."""
     with _open_case(restoration_id, actor, source, reason) as found:
         if isinstance(found, Refused | BadInput):
             return found
-        found.decide(RestorationState.DENIED, Kind.RESTORATION_DENIED, {})
+        changed = found.decide(RestorationState.DENIED, Kind.RESTORATION_DENIED, shown_text, {})
+        if changed:
+            return changed
         return _case(found.case, found.activation, RestorationState.DENIED)
 
 
@@ -125,7 +136,18 @@ class _OpenCase:
     activation: Activation
     book: Book
 
-    def decide(self, verdict: RestorationState, kind: Kind, more: dict[str, Any]) -> None:
+    def decide(
+        self, verdict: RestorationState, kind: Kind, shown_text: int | None, more: dict[str, Any]
+    ) -> Refused | None:
+        """Books the verdict and keeps its reply; or neither, if the text of the reply is not the one that was shown."""
+        text = replies.text_of_verdict(verdict)
+        if shown_text not in (None, text.version):
+            return Refused(
+                "reply-text-changed",
+                "The text of the reply was changed since you looked, so nothing was booked. Read the new reply below; "
+                "press the button again if it shall go out.",
+                {"version": text.version},
+            )
         Restoration.objects.filter(pk=self.case.pk).update(
             state=verdict,
             decided_by=self.book.actor.name,
@@ -135,7 +157,8 @@ class _OpenCase:
         )
         names = {"restoration_id": self.case.restoration_id, "activation_id": self.activation.activation_id}
         self.book.add(kind, {**names, **more})
-        replies.keep_verdict(self.case, verdict, self.book)
+        replies.keep_verdict(self.case, text, self.book)
+        return None
 
 
 @contextmanager

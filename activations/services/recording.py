@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime
 
+from django.db.models import QuerySet
+
 from activations.domain.ledger import Kind
 from activations.domain.words import RequestState
-from activations.models import Sighting, Tombstone, UsageRequest
-from activations.services.booking import Book
+from activations.models import Instance, License, Sighting, Tombstone, UsageRequest
+from activations.services.booking import Book, lock_chain
 from activations.services.case import Case
 
 _END_KINDS = {
@@ -88,11 +90,42 @@ def _store(case: Case) -> UsageRequest:
 
 def _end_superseded(newer: UsageRequest, book: Book) -> None:
     """A new Usage Request invalidates the ones before it (Design 1): none of them waits for a person any more."""
-    waiting = UsageRequest.objects.filter(
-        license=newer.license, instance=newer.instance, epoch=newer.epoch, state=RequestState.PENDING
-    )
-    for request in waiting.exclude(pk=newer.pk).order_by("id"):
-        record_end(request, RequestState.REFUSED, "superseded", book, reason="")
+    earlier = _waiting(newer.instance).filter(epoch=newer.epoch).exclude(pk=newer.pk)
+    _end_all(earlier, "superseded", newer.license, book)
+
+
+def end_before_backup(kept: UsageRequest, book: Book) -> None:
+    """The line of history that a restored backup took the place of is void: none of its requests waits any more."""
+    _end_all(_waiting(kept.instance).filter(epoch__lt=kept.epoch), "superseded-by-backup", kept.license, book)
+
+
+def lock_chains(license: License, instance: Instance) -> None:
+    """Locks every chain that booking a request of this Instance may write to. An Instance is global (Design 9.8): what
+    ends with the request may be on the chains of other licenses. In the order of their names, so that two such
+    bookings never wait for each other; the requests themselves are held by the lock on the Instance.
+    """
+    others = _waiting(instance).exclude(license=license).order_by().values_list("license__license_id", flat=True)
+    names = {license.license_id, *others}
+    if len(names) > 1:
+        for name in sorted(names):
+            lock_chain(name)
+
+
+def _waiting(instance: Instance) -> QuerySet[UsageRequest]:
+    return UsageRequest.objects.filter(instance=instance, state=RequestState.PENDING)
+
+
+def _end_all(requests: QuerySet[UsageRequest], code: str, license: License, book: Book) -> None:
+    """Ends requests that waited, each on the chain of its own license."""
+    by_license: dict[str, list[UsageRequest]] = {}
+    for request in requests.select_related("license").order_by("id"):
+        by_license.setdefault(request.license.license_id, []).append(request)
+    for request in by_license.pop(license.license_id, []):
+        record_end(request, RequestState.REFUSED, code, book, reason="")
+    for chain, ended in by_license.items():
+        with Book(chain=chain, actor=book.actor, source=book.source) as other:
+            for request in ended:
+                record_end(request, RequestState.REFUSED, code, other, reason="")
 
 
 def record_end(request: UsageRequest, state: RequestState, code: str, book: Book, *, reason: str | None = None) -> None:

@@ -9,7 +9,7 @@ is kept whoever gave it, because the page of the case hands it out.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
@@ -33,6 +33,8 @@ from activations.services.results import BadInput, Refused, bad_letters, bad_rea
 
 Row = TypeVar("Row", bound=Model)
 
+ShownTexts = Mapping[str, int]  # kind of reply -> the version of its text that a person saw
+
 LATER = "made when you confirm"
 BLOCK_LATER = f"[the Usage License: {LATER}]"
 SENDERS = (Ability.ISSUE, Ability.DEACTIVATE, Ability.CHANGE_LICENSE)  # one of them is enough to send a reply
@@ -45,6 +47,10 @@ class Text:
     kind: ReplyKind
     version: int
     body: str
+
+    def among(self, shown: ShownTexts) -> bool:
+        """Whether it was shown in this very version."""
+        return shown.get(self.kind) == self.version
 
 
 @dataclass(frozen=True)
@@ -105,7 +111,7 @@ def change_text(
             )
         version = latest.version + 1
         ReplyText.objects.create(
-            kind=named, version=version, body=body, reason=reason, written_at=book.now, written_by=actor.name
+            kind=named, version=version, body=body, reason=book.reason, written_at=book.now, written_by=actor.name
         )
         sha256 = hashlib.sha256(body.encode()).hexdigest()
         book.add(Kind.REPLY_TEXT_CHANGED, {"kind": named.value, "version": version, "sha256": sha256})
@@ -148,9 +154,18 @@ def preview(kind: ReplyKind, body: str) -> str:
 
 
 def to_request(
-    decision: Decision, *, license_id: str, request_id: str, host: str, answer: UsageLicense | None = None
+    decision: Decision,
+    *,
+    license_id: str,
+    request_id: str,
+    host: str,
+    answer: UsageLicense | None = None,
+    text: Text | None = None,
 ) -> Draft:
-    """The reply to a Usage Request as it goes out, or, while `answer` is missing, with the places of what it brings."""
+    """The reply to a Usage Request as it goes out, or, while `answer` is missing, with the places of what it brings.
+
+    Written from `text`, or from the text in use.
+    """
     kind = letters.kind_for(decision)
     values = {"customer_sentence": decision.customer, "license_id": license_id, "host": _host(host)}
     activation_id = decision.activation_id or ""
@@ -163,7 +178,8 @@ def to_request(
             values |= {name: f"[{what} line of the Usage License]" for name, what in _EDGES.items()}
             values |= {"block": BLOCK_LATER, "usage_license_id": f"[its id: {LATER}]"}
         values["activation_id"] = activation_id or f"[the activation: {LATER}]"
-    return _draft(kind, values, license_id=license_id, request_id=request_id, activation_id=activation_id)
+    text = text or text_in_use(kind)
+    return _draft(text, values, license_id=license_id, request_id=request_id, activation_id=activation_id)
 
 
 def dry_run_of_request(decision: Decision, *, license_id: str, request_id: str, host: str) -> Draft:
@@ -184,39 +200,41 @@ def damaged(lines: Iterable[int]) -> Draft:
         "customer_sentence": letters.damaged_sentence(numbers),
         "lines": letters.listed(numbers) or "the whole Usage Request",
     }
-    return _draft(ReplyKind.DAMAGED, values)
+    return _draft(text_in_use(ReplyKind.DAMAGED), values)
 
 
 def not_accepted(code: str, license_id: str = "") -> Draft:
     """The answer to what is no Usage Request of any license, by the code of the refusal."""
     sentence = letters.NOT_ACCEPTED.get(code, letters.UNREADABLE)
-    return _draft(ReplyKind.NOT_ACCEPTED, {"customer_sentence": sentence}, license_id=license_id)
+    return _draft(text_in_use(ReplyKind.NOT_ACCEPTED), {"customer_sentence": sentence}, license_id=license_id)
 
 
 def to_code(activation: Activation, *, freed: bool) -> Draft:
     """Confirms a deactivation code."""
     sentence = letters.SEAT_FREED if freed else letters.DEACTIVATION_NOTED
     values = {"customer_sentence": sentence, **_about(activation)}
-    return _draft(ReplyKind.DEACTIVATED, values, **_ids(activation))
+    return _draft(text_in_use(ReplyKind.DEACTIVATED), values, **_ids(activation))
 
 
-def verdict(case: Restoration, state: RestorationState, reason: str) -> Draft:
+def text_of_verdict(state: RestorationState) -> Text:
+    return text_in_use(ReplyKind.RESTORED if state is RestorationState.APPROVED else ReplyKind.DENIED)
+
+
+def verdict(case: Restoration, text: Text, reason: str) -> Draft:
     """What the customer reads of an approved or denied restoration."""
-    kind = ReplyKind.RESTORED if state is RestorationState.APPROVED else ReplyKind.DENIED
     values = {**_about(case.activation), "reason": without_secrets(reason)}
-    return _draft(kind, values, restoration_id=case.restoration_id, **_ids(case.activation))
+    return _draft(text, values, restoration_id=case.restoration_id, **_ids(case.activation))
 
 
 def new_request(license_id: str, hosts: Iterable[str]) -> Draft:
     """Asks for new Usage Requests of these hosts, because the terms changed."""
     named = "\n".join(f"- {name}" for name in hosts) or "- every Chariot of this license"
     values = {"license_id": license_id, "host": named}
-    return _draft(ReplyKind.NEW_REQUEST, values, license_id=license_id)
+    return _draft(text_in_use(ReplyKind.NEW_REQUEST), values, license_id=license_id)
 
 
-def _draft(kind: ReplyKind, values: dict[str, str], **about: str) -> Draft:
-    text = text_in_use(kind)
-    return Draft(kind, text.version, letters.render(text.body, values), **about)
+def _draft(text: Text, values: dict[str, str], **about: str) -> Draft:
+    return Draft(text.kind, text.version, letters.render(text.body, values), **about)
 
 
 def _about(activation: Activation) -> dict[str, str]:
@@ -237,8 +255,8 @@ _EDGES = {"first_line": "first", "last_line": "last"}
 # --- keeping it --------------------------------------------------------------------------------------------
 
 
-def keep_answer(case: Case, answer: UsageLicense | None) -> str:
-    """Keeps the reply to the Usage Request that is being booked, and gives its words."""
+def keep_answer(case: Case, answer: UsageLicense | None, text: Text) -> str:
+    """Keeps the reply to the Usage Request that is being booked, written from this text, and gives its words."""
     request = case.read.request
     draft = to_request(
         case.decision,
@@ -246,13 +264,14 @@ def keep_answer(case: Case, answer: UsageLicense | None) -> str:
         request_id=request.request_id.hex(),
         host=request.hostname,
         answer=answer,
+        text=text,
     )
     return keep(draft, actor=case.book.actor, at=case.book.now).body
 
 
-def keep_verdict(case: Restoration, state: RestorationState, book: Book) -> str:
+def keep_verdict(case: Restoration, text: Text, book: Book) -> str:
     """Keeps what the customer of a decided restoration is told, and gives its words."""
-    return keep(verdict(case, state, book.reason), actor=book.actor, at=book.now).body
+    return keep(verdict(case, text, book.reason), actor=book.actor, at=book.now).body
 
 
 def keep(draft: Draft, *, actor: Actor, at: datetime) -> Reply:

@@ -6,10 +6,12 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from chariot_license.protocol.codes import find_codes, parse_public_id
+from chariot_license.protocol.codes import parse_public_id
 from chariot_license.protocol.errors import CodeError
 
 from activations.domain.words import Ability, Actor
+from activations.services.secret_text import CODE, secret_in
+from activations.services.secret_text import NAMES as SECRET_NAMES
 
 
 @dataclass(frozen=True)
@@ -68,10 +70,29 @@ def bad_letters(text: str, what: str, code: str, *, lines: bool = False) -> BadI
     return None
 
 
+def plain_lines(text: str) -> str:
+    """The text with LF for every line end. A form sends CRLF, while the browser counted each line end as one letter."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def bad_name(name: str, what: str, code: str) -> BadInput | None:
+    """What no name may hold, since names are shown, booked and put into addresses: letters that nobody sees, as
+    `bad_letters` has them, a License Key, a deactivation code. The message does not repeat the secret.
+    """
+    held = secret_in(name)
+    if held in SECRET_NAMES:
+        return BadInput(
+            code,
+            f"{what} holds a {SECRET_NAMES[held]}, which is secret and would be shown to everyone. Write it without.",
+        )
+    return bad_letters(name, what, code)
+
+
 def bad_reason(reason: str, *, due: bool = True) -> BadInput | None:
     """What is wrong with a reason: it is missing where one is due, it would put a License Key into the ledger, or it
     would be shown otherwise than it is written.
     """
+    reason = plain_lines(reason)
     if due and not reason.strip():
         return BadInput("reason-missing", "Say why, in a sentence: the reason goes into the ledger.")
     if len(reason) > LONGEST_REASON:
@@ -82,14 +103,14 @@ def bad_reason(reason: str, *, due: bool = True) -> BadInput | None:
     unseen = bad_letters(reason, "The reason", "reason-unfit", lines=True)
     if unseen:
         return unseen
-    found = find_codes(reason)
-    if found.deactivation_codes:
+    held = secret_in(reason)
+    if held == CODE:
         return BadInput(
             "reason-holds-code",
             "The reason holds a deactivation code, and what is in the ledger stays there. Paste the code on the desk "
             "instead: it frees the seat.",
         )
-    if found.license_keys:
+    if held:
         return BadInput(
             "reason-holds-key",
             "The reason holds a License Key, and what is in the ledger stays there. Name the License ID instead.",

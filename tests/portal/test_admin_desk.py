@@ -14,11 +14,11 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
-from activations.admin.pasted import text_of_upload
 from activations.admin.words import TITLES
 from activations.domain.sentences import SENTENCES
 from activations.models import IntakeEntry, License, UsageLicense, UsageRequest
 from activations.services.licenses import LicenseCreated, replace_license_key
+from activations.services.mail_text import text_of_upload
 from tests.portal.cast import MANAGER, SOURCE, answered, entries, length
 from tests.portal.chariot import Chariot, host
 from tests.portal.web import Browser, desk, mail

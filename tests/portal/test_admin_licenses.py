@@ -298,7 +298,7 @@ def test_a_leaked_key_is_replaced_and_shown_once(license: LicenseCreated, sign_i
     form = manager.get(reverse("admin:license_replace_key", args=[license_row(license.license_id).pk]))
     page = form.send(form.form(), reason="Posted in a forum.")
     assert page.block("license-key") != license.license_key
-    assert "the key was replaced once" in form.send(form.form(), reason="Posted in a forum.").words
+    assert "The key was replaced once" in form.send(form.form(), reason="Posted in a forum.").words
     assert [entry[1:] for entry in entries(license.license_id, after=before)] == [
         ("manager", "license.key_replaced", "Posted in a forum.")
     ]

@@ -286,7 +286,7 @@ def test_the_page_of_a_license_takes_as_many_queries_for_many_seats(world: World
         row = License.objects.get(license_id=license.license_id)
         return count(browser, reverse("admin:activations_license_change", args=[row.pk]))
 
-    assert queries(small) == queries(large) <= 10
+    assert queries(small) == queries(large) <= 12
 
 
 def test_the_filters_of_the_ledger_find_what_they_say(world: World, sign_in: SignIn) -> None:

@@ -195,7 +195,7 @@ def test_a_changed_deactivation_text_is_shown_first(license: LicenseCreated, pum
     before = length(license.license_id)
     change("Thanks. {customer_sentence}", "deactivated")
     again = page.send(page.form(reverse("admin:desk_deactivate")))
-    assert "Something changed since you looked, so nothing was booked." in again.words
+    assert "The text of this reply was changed since you looked, so nothing was booked." in again.words
     assert length(license.license_id) == before
     assert again.block("draft-1").startswith("Thanks.")
 

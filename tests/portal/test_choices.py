@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from activations.domain.decisions import Chosen
@@ -104,6 +106,40 @@ def test_after_a_backup_was_accepted_what_came_before_it_is_void(license: Licens
 
     assert (result.decision.code, result.usage_license) == ("superseded-by-backup", None)
     assert length(license.license_id) == before  # it was answered then, and that stays
+
+
+def test_what_waited_before_a_backup_was_accepted_waits_no_more(license: LicenseCreated, pump: Chariot) -> None:
+    """Of the same Chariot, whatever license it asked for; what other Chariots wait for stays."""
+    other = make_license()
+    snapshot = pump.snapshot()
+    pump.install(answered(pump.request()))
+    pump.facts = host("mill")
+    waiting = pump.request()
+    assert pending(waiting)[0] == "host-changed"
+    twin = pump.snapshot()
+    twin.counter -= 1
+    twin.use_key(other.license_key)
+    also_waiting = twin.request()
+    assert pending(also_waiting)[0] == "counter-repeated"
+    stranger = Chariot(license.license_key, replace(host("shed"), board_uuid=None, macs=(), disk_serial=None))
+    assert pending(stranger.request())[0] == "host-not-recognisable"
+    before, before_other = length(license.license_id), length(other.license_id)
+
+    answered(snapshot.request(), Choice.RESTORED_BACKUP, actor=LEAD, reason=WHY)
+
+    ended = UsageRequest.objects.filter(text__in=[waiting, also_waiting])
+    assert {(row.state, row.code) for row in ended} == {("refused", "superseded-by-backup")}
+    assert UsageRequest.objects.get(state="pending").hostname == "shed"
+    assert entries(license.license_id, after=before) == [
+        (before + 1, "lead", "request.received", ""),
+        (before + 2, "lead", "instance.backup_accepted", WHY),
+        (before + 3, "lead", "request.refused", ""),
+        (before + 4, "lead", "activation.updated", WHY),
+        (before + 5, "lead", "usage_license.issued", WHY),
+    ]
+    assert entries(other.license_id, after=before_other) == [(before_other + 1, "lead", "request.refused", "")]
+    assert issue(waiting).decision.code == "superseded-by-backup"
+    assert length(license.license_id) == before + 5, "it says so already"
 
 
 def test_a_lower_counter_that_was_refused_can_still_be_accepted_as_a_backup(
@@ -301,6 +337,31 @@ def test_a_request_that_waits_ends_when_a_newer_one_comes(license: LicenseCreate
         (before + 1, "agent", "request.received", ""),
         (before + 2, "agent", "request.refused", ""),
         (before + 3, "agent", "request.pending", ""),
+    ]
+    assert issue(waiting).decision.code == "superseded"
+
+
+def test_a_request_that_waits_ends_when_a_newer_one_comes_for_another_license(
+    license: LicenseCreated, pump: Chariot
+) -> None:
+    """An Instance is global (Design 9.8): its counter decides whatever license it asks for."""
+    other = make_license()
+    pump.facts = host("mill")
+    waiting = pump.request()
+    assert pending(waiting)[0] == "host-changed"
+    pump.use_key(other.license_key)
+    pump.previous = None
+    before, before_other = length(license.license_id), length(other.license_id)
+
+    newer = pending(pump.request())
+
+    assert newer[0] == "previous-license-forgotten"
+    first = UsageRequest.objects.get(text=waiting)
+    assert (first.state, first.code) == ("refused", "superseded")
+    assert entries(license.license_id, after=before) == [(before + 1, "agent", "request.refused", "")]
+    assert [entry[1:] for entry in entries(other.license_id, after=before_other)] == [
+        ("agent", "request.received", ""),
+        ("agent", "request.pending", ""),
     ]
     assert issue(waiting).decision.code == "superseded"
 

@@ -199,6 +199,26 @@ def test_change_license(license: LicenseCreated) -> None:
     assert change(license, "--allowed", "6", actor="lead", exit_code=1)["code"] == "not-allowed"
 
 
+def test_change_license_keeps_the_version_that_is_not_named(license: LicenseCreated) -> None:
+    def versions(*what: str) -> tuple[str, str]:
+        change(license, *what)
+        return LicenseTerms.objects.values_list("version_low", "version_high").latest("revision")
+
+    assert versions("--highest-version", "2.9") == ("", "2.9")
+    assert versions("--lowest-version", "2.0") == ("2.0", "2.9")
+    assert versions("--highest-version", "") == ("2.0", "")
+    assert versions("--lowest-version", "", "--highest-version", "3") == ("", "3")
+    assert length(license.license_id) == 5
+
+
+def test_change_license_books_nothing_that_is_so_already(license: LicenseCreated) -> None:
+    before = License.objects.get().allowed
+    for what in (("--allowed", str(before)), ("--feature", "mqtt-server"), ("--lowest-version", "")):
+        refused = change(license, *what, exit_code=1)
+        assert (refused["outcome"], refused["code"]) == ("refused", "nothing-changed")
+    assert length(license.license_id) == 1
+
+
 def test_change_license_replaces_the_key(license: LicenseCreated) -> None:
     replaced = change(license, "--replace-key")["license_key"]
     moved = change(license, "--customer", "Beta Mills")["license_key"]
@@ -212,6 +232,7 @@ def test_a_last_day_that_is_over_is_said(license: LicenseCreated) -> None:
     features = ("--feature", "mqtt-server", "mqtt-server-support:2020-01-01")
 
     [warning] = change(license, *features)["warnings"]
+    assert change(license, "--feature", "mqtt-server")["warnings"] == []
     code, out, err = run("change_license", license.license_id, *features, "--reason", "x", "--actor", "manager")
 
     assert warning.startswith("The last day of mqtt-server-support, 2020-01-01, is over already")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import zlib
 from email.message import EmailMessage
 from typing import Any
 
 import pytest
+from chariot_license.protocol.codes import format_deactivation_code
 
 from activations.models import Activation, Evidence, LedgerEntry, Restoration
 from activations.services.evidence import LARGEST_FILE, EvidenceAdded, add_evidence, clean_name
@@ -252,3 +254,57 @@ def test_a_deactivation_code_is_better_than_a_restoration(chariot: Chariot, case
     assert (type(result), result.code) == (BadInput, "evidence-holds-code")
     assert "frees the seat without a restoration" in result.message
     assert Restoration.objects.get().evidence.count() == 0
+
+
+def with_attachment(data: bytes) -> bytes:
+    mail = EmailMessage()
+    mail["From"], mail["Subject"] = "plant@example.com", "Fire"
+    mail.set_content("It burned down.")
+    mail.add_attachment(data, maintype="application", subtype="octet-stream", filename="key.bin")
+    return mail.as_bytes()
+
+
+def with_subject(text: str) -> bytes:
+    encoded = base64.b64encode(f"Fire {text} \u00fc".encode()).decode()
+    return f"From: plant@example.com\nSubject: =?utf-8?b?{encoded}?=\n\nIt burned down.\n".encode()
+
+
+def pdf(drawn: bytes) -> bytes:
+    return b"%PDF-1.7\n1 0 obj <</Filter/FlateDecode>> stream\n" + zlib.compress(drawn) + b"\nendstream endobj\n"
+
+
+HIDDEN = {
+    "octet-stream.eml": lambda key: with_attachment(key.encode()),
+    "wide.eml": lambda key: with_attachment(key.encode("utf-16-le")),
+    "pdf-inside.eml": lambda key: with_attachment(pdf(f"({key}) Tj".encode())),
+    "subject.eml": with_subject,
+    "mail.msg": lambda key: outlook() + bytes(99) + key.encode("utf-16-le") + bytes(99),
+    "plain.pdf": lambda key: PDF + b"0" + key.encode(),
+    "drawn.pdf": lambda key: pdf(f"BT ({key}) Tj ET".encode()),
+    "kerned.pdf": lambda key: pdf(f"BT [({key[:9]}) -20.5 ({key[9:30]}) 7 ({key[30:]})] TJ ET".encode()),
+    "title.pdf": lambda key: PDF + b"/Title (\xfe\xff" + key.encode("utf-16-be") + b")",
+    "photo.jpg": lambda key: PHOTO + key.encode(),
+    "long.txt": lambda key: b"It burned down. " * 150_000 + key.encode(),
+}
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_no_secret_is_kept_in_other_parts_of_a_file(license: LicenseCreated, case: str, name: str) -> None:
+    before, clean = length(license.license_id), "no key here, nor a code"
+    code = format_deactivation_code(b"0123456789abcdef")
+
+    results = [add(case, name, HIDDEN[name](secret)) for secret in (license.license_key, code)]
+
+    assert [result.code for result in results] == ["evidence-holds-key", "evidence-holds-code"]
+    assert (length(license.license_id), Evidence.objects.count()) == (before, 0)
+    assert isinstance(add(case, name, HIDDEN[name](clean)), EvidenceAdded)
+
+
+def test_no_message_repeats_a_key_in_a_file_name(license: LicenseCreated, case: str) -> None:
+    key = license.license_key
+    files = [(".exe", b"MZ"), (".pdf", b""), (".jpg", PHOTO.ljust(LARGEST_FILE + 1)), (".jpg", PHOTO)]
+    for suffix, content in files:
+        result = add(case, f"{key}{suffix}", content)
+        assert isinstance(result, BadInput)
+        assert key not in result.message
+    assert add(case, "x" * 100 + f" {key}.jpg").code == "evidence-holds-key"

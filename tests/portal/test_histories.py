@@ -29,7 +29,7 @@ from activations.domain.decisions import Chosen
 from activations.domain.fold import fold
 from activations.domain.ledger import read_body
 from activations.domain.words import Actor, Choice, LicenseStatus, Outcome, RestorationState
-from activations.models import Activation, LedgerEntry, License, Restoration, Seat, Tombstone
+from activations.models import Activation, LedgerEntry, License, LicenseTerms, Restoration, Seat, Tombstone
 from activations.services.checkpoints import checkpoint_ledger
 from activations.services.deactivate import Deactivated, deactivate_activation
 from activations.services.issue import Submission, submit_usage_request
@@ -317,6 +317,7 @@ class Histories(RuleBasedStateMachine):
             self.keys[license_id] = made.license_key
             return
         last = (self.now + timedelta(days=90)).date() if number == 1 else None
+        granted = LicenseTerms.objects.get(license=row, revision=row.terms_revision).features
         suspended = {LicenseStatus.ACTIVE: LicenseStatus.SUSPENDED, LicenseStatus.SUSPENDED: LicenseStatus.ACTIVE}
         changes = {
             "allowed": LicenseChange(allowed=number),
@@ -331,6 +332,8 @@ class Histories(RuleBasedStateMachine):
         )
         refused = row.status == LicenseStatus.REVOKED or (what == "allowed" and number < occupied(license_id))
         refused = refused or (what == "transfer" and row.customer.name == "Gamma Ports")
+        refused = refused or (what == "allowed" and number == row.allowed)
+        refused = refused or (what == "terms" and granted == [FeatureTerm("mqtt-server", last).as_json()])
         assert isinstance(result, Refused) == refused, result
         if what == "transfer" and not isinstance(result, Refused | BadInput):
             assert result.license_key is not None

@@ -7,7 +7,6 @@ from collections.abc import Callable
 import pytest
 from django.urls import reverse
 
-from activations.admin.pasted import text_of_upload
 from activations.domain.words import LicenseStatus, Outcome
 from activations.models import IntakeEntry, License, UsageRequest
 from activations.services.actors import create_staff, system_actor
@@ -21,6 +20,7 @@ from activations.services.licenses import (
     create_license,
     replace_license_key,
 )
+from activations.services.mail_text import text_of_upload
 from activations.services.results import BadInput, Refused
 from tests.portal.cast import AGENT, MANAGER, SOURCE, answered, entries, issue, length
 from tests.portal.chariot import Chariot, host

@@ -227,6 +227,76 @@ def test_versions_alone_keep_the_features(license: LicenseCreated) -> None:
     assert LicenseTerms.objects.get(revision=2).features == [{"code": "mqtt-server", "expires": None}]
 
 
+@pytest.mark.parametrize(
+    ("versions", "stored"),
+    [
+        (("2.1", None), ["2.1", "2.9"]),
+        ((None, "3.0"), ["2.0", "3.0"]),
+        (("", None), ["", "2.9"]),
+        ((None, ""), ["2.0", ""]),
+        (("", ""), ["", ""]),
+    ],
+)
+def test_a_version_that_is_not_named_stays(
+    license: LicenseCreated, versions: tuple[str | None, str | None], stored: list[str]
+) -> None:
+    change(license, versions=("2.0", "2.9"))
+
+    assert change(license, versions=versions).terms_revision == 3
+
+    terms = LicenseTerms.objects.get(revision=3)
+    assert [terms.version_low, terms.version_high] == stored
+    assert booked(license, after=1) == ["license.terms_changed"] * 2
+
+
+def test_a_version_is_held_against_the_one_that_stays(license: LicenseCreated) -> None:
+    change(license, versions=("2.0", "2.9"))
+
+    assert change(license, versions=("3.0", None)).code == "versions-reversed"
+    assert change(license, versions=("3.0", "")).terms_revision == 3
+    assert booked(license, after=1) == ["license.terms_changed"] * 2
+
+
+SAME: list[dict[str, Any]] = [
+    {"allowed": 2},
+    {"features": [FeatureTerm("mqtt-server-support"), SERVER]},
+    {"versions": ("2.0", "2.9")},
+    {"versions": ("2.0", None)},
+    {"versions": (None, None)},
+    {"allowed": 2, "features": [SERVER, FeatureTerm("mqtt-server-support")], "versions": (None, "2.9")},
+]
+
+
+@pytest.mark.parametrize("same", SAME)
+def test_what_is_so_already_is_not_booked_again(license: LicenseCreated, same: dict[str, Any]) -> None:
+    change(license, features=[SERVER, FeatureTerm("mqtt-server-support")], versions=("2.0", "2.9"))
+
+    refused = change(license, **same)
+
+    assert isinstance(refused, Refused)
+    assert refused.code == "nothing-changed"
+    assert refused.message.startswith("Nothing was booked")
+    assert booked(license, after=1) == ["license.terms_changed"]
+    assert License.objects.get().terms_revision == LicenseTerms.objects.count() == 2
+
+
+@pytest.mark.parametrize("same", SAME)
+def test_only_what_differs_is_booked(license: LicenseCreated, same: dict[str, Any]) -> None:
+    change(license, features=[SERVER, FeatureTerm("mqtt-server-support")], versions=("2.0", "2.9"))
+
+    result = change(license, status=LicenseStatus.SUSPENDED, **same)
+
+    assert result.changes == ("license.suspended",)
+    assert (result.terms_revision, result.allowed) == (2, 2)
+    assert booked(license, after=2) == ["license.suspended"]
+
+
+def test_nothing_is_changed_of_a_revoked_license(license: LicenseCreated) -> None:
+    change(license, status=LicenseStatus.REVOKED)
+
+    assert change(license, allowed=2).code == "license-revoked"
+
+
 def test_more_activations_are_more_seats(license: LicenseCreated) -> None:
     result = change(license, allowed=4)
 
@@ -270,7 +340,7 @@ def test_suspend_reinstate_revoke(license: LicenseCreated) -> None:
 
 
 def test_several_changes_are_booked_together(license: LicenseCreated) -> None:
-    result = change(license, allowed=5, features=[SERVER], status=LicenseStatus.SUSPENDED, customer="Beta Mills")
+    result = change(license, allowed=5, versions=("2.0", ""), status=LicenseStatus.SUSPENDED, customer="Beta Mills")
 
     assert isinstance(result, LicenseChanged)
     assert (

@@ -208,8 +208,8 @@ def test_a_verdict_is_kept_with_the_case(license: LicenseCreated, pump: Chariot)
     assert isinstance(change("No, for {reason}", kind="denied"), TextChanged)
     reason = f"They sent {license.license_key} and {pump.deactivate()}."
     with transaction.atomic(), Book(chain=license.license_id, actor=LEAD, source=SOURCE, reason=reason) as book:
-        denied = replies.keep_verdict(case, RestorationState.DENIED, book)
-        restored = replies.keep_verdict(case, RestorationState.APPROVED, book)
+        denied = replies.keep_verdict(case, replies.text_of_verdict(RestorationState.DENIED), book)
+        restored = replies.keep_verdict(case, replies.text_of_verdict(RestorationState.APPROVED), book)
     assert denied == "No, for They sent [License Key] and [deactivation code].\n"
     assert "what you wrote to us about pump-house" in restored
     assert [(one.kind, one.text_version, one.restoration) for one in Reply.objects.order_by("id")] == [

@@ -27,8 +27,8 @@ class Command(PortalCommand):
         parser.add_argument(
             "--feature", action="extend", nargs="+", metavar="CODE[:YYYY-MM-DD]", help="the whole new list"
         )
-        parser.add_argument("--lowest-version")
-        parser.add_argument("--highest-version")
+        parser.add_argument("--lowest-version", metavar="V", help='"" for none; left out, it stays as it is')
+        parser.add_argument("--highest-version", metavar="V", help='"" for none; left out, it stays as it is')
         status = parser.add_mutually_exclusive_group()
         for name, value in (("suspend", "SUSPENDED"), ("reinstate", "ACTIVE"), ("revoke", "REVOKED")):
             status.add_argument(f"--{name}", action="store_const", dest="status", const=LicenseStatus[value])
@@ -75,6 +75,7 @@ class Command(PortalCommand):
         )
 
 
-def _versions(options: dict[str, Any]) -> tuple[str, str] | None:
+def _versions(options: dict[str, Any]) -> tuple[str | None, str | None] | None:
+    """None for a bound that was not named: it stays as it is."""
     low, high = options["lowest_version"], options["highest_version"]
-    return None if low is None and high is None else (low or "", high or "")
+    return None if low is None and high is None else (low, high)

@@ -115,25 +115,8 @@
     const upload = box?.querySelector("input[type=file]");
     let fileText = "";
 
-    // The same shape as the portal's own search for keys: K and 41 more letters and digits, in groups of six or in one.
-    const GROUPED = /(?<![0-9A-Za-z])K[0-9A-Z]{5}(?:[^0-9A-Za-z]{0,9}[0-9A-Z]{6}){6}(?![0-9A-Za-z])/gi;
-    const FOLDED = / K[0-9A-Z]{5}(?: ?[0-9A-Z]{6}){6}(?= )/;
-
-    function mayHoldKey(text) {
-        // As mail programs leave them: quoted-printable line ends, tags, entities, unseen characters between the groups.
-        const bare = text.normalize("NFKC").replace(/\p{Cf}/gu, "");
-        const views = [bare, bare.replace(/=\r?\n/g, ""), bare.replace(/<[^<>]{0,2000}>/g, ""), bare.replace(/&#?\w+;/g, " ")];
-        views.push(views[1].replace(/=[0-9A-F]{2}/gi, " ").replace(/<[^<>]{0,2000}>/g, " ").replace(/&#?\w+;/g, " "));
-        return views.some((view) => FOLDED.test(` ${view.toUpperCase().replace(/[^0-9A-Z]+/g, " ")} `));
-    }
-
-    function withoutKeys(text) {
-        const cut = text.replace(GROUPED, "[License Key]");
-        return mayHoldKey(cut) ? "" : cut;
-    }
-
     function keep(text) {
-        const safe = text.length <= MOST ? withoutKeys(text) : "";
+        const safe = text.length <= MOST ? portalSecrets.withoutKeys(text) : "";
         try {
             if (safe.trim()) {
                 sessionStorage.setItem(NAME, JSON.stringify({ user, text: safe }));

@@ -1,0 +1,109 @@
+"""Doors through which a License Key could come into an address, a name or a page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import quote
+
+import pytest
+from chariot_license.protocol.codes import format_deactivation_code
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
+
+from activations.models import Contact, Customer, LedgerEntry
+from activations.services.licenses import FeatureTerm, LicenseCreated, create_license
+from activations.services.results import BadInput
+from tests.portal.cast import MANAGER, SOURCE
+from tests.portal.web import Browser, desk
+
+SignIn = Callable[[str], Browser]
+CODE = format_deactivation_code(b"0123456789abcdef")
+LISTS = ["license", "activation", "customer", "usagerequest", "restoration", "ledgerentry"]
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_the_search_of_a_list_puts_no_secret_into_an_address(
+    license: LicenseCreated, sign_in: SignIn, name: str
+) -> None:
+    address, lead = reverse(f"admin:activations_{name}_changelist"), sign_in("lead")
+    form = next(form for form in lead.get(address).forms if "q" in form.fields and not form.action)
+    assert form.method == "post"
+
+    for secret in (license.license_key, license.license_key.lower().replace("-", " "), CODE):
+        page = lead.post(address, {**form.fields, "q": secret})
+        assert page.redirects == [f"{address}?"]
+        assert "Use the search at the top of the page." in page.words
+        assert secret not in page.html
+
+    assert lead.post(address, {**form.fields, "q": "acme"}).redirects == [f"{address}?q=acme"]
+    assert lead.post(address, {**form.fields, "q": "a\x00b"}).status == 200
+
+
+def test_a_secret_in_the_address_of_a_list_is_taken_out_and_the_filter_kept(
+    license: LicenseCreated, sign_in: SignIn
+) -> None:
+    address = reverse("admin:activations_license_changelist")
+    page = sign_in("agent").get(f"{address}?status__exact=active&q={quote(license.license_key)}")
+    assert page.redirects == [f"{address}?status__exact=active"]
+    assert "It was taken out." in page.words
+    assert license.license_key not in page.html
+
+
+def test_a_nul_in_the_search_finds_nothing(sign_in: SignIn) -> None:
+    agent = sign_in("agent")
+    form = agent.get("/admin/search/").form("/admin/search/")
+    page = agent.post("/admin/search/", {**form.fields, "q": "ac\x00me"})
+    assert (page.status, "Nothing was found for" in page.words) == (200, True)
+
+
+def test_no_customer_is_called_like_a_secret(license: LicenseCreated) -> None:
+    booked = LedgerEntry.objects.count()
+    for secret in (license.license_key, f"Acme {license.license_key.replace('-', ' ')}", CODE):
+        made = create_license(
+            customer=secret, allowed=1, features=[FeatureTerm("mqtt-server")], actor=MANAGER, source=SOURCE
+        )
+        assert isinstance(made, BadInput)
+        assert made.code == "customer-unfit"
+        assert secret not in made.message
+    assert LedgerEntry.objects.count() == booked
+
+
+def test_no_form_takes_a_secret_as_a_name(license: LicenseCreated, sign_in: SignIn) -> None:
+    manager, add = sign_in("manager"), reverse("admin:activations_customer_add")
+    key = license.license_key
+    fields = {
+        **manager.get(add).form().fields,
+        "contacts-TOTAL_FORMS": "1",
+        "contacts-0-id": "",
+        "contacts-0-name": "Plant",
+        "contacts-0-email": "plant@beta.example",
+        "name": "Beta Mills",
+    }
+    for name, value in (
+        ("name", key),
+        ("contacts-0-name", key),
+        ("contacts-0-email", f"{key.lower()}@beta.example"),
+        ("contacts-0-name", CODE),
+    ):
+        page = manager.post(add, {**fields, name: value})
+        assert "which is secret and would be shown to everyone" in page.words, name
+    assert not Customer.objects.filter(name__in=["Beta Mills", key]).exists()
+    manager.post(add, fields)
+    assert Contact.objects.get().name == "Plant"
+
+
+def test_a_file_that_is_too_large_echoes_no_secret_of_the_box(license: LicenseCreated, sign_in: SignIn) -> None:
+    agent = sign_in("agent")
+    form, large = agent.get(desk()).form(desk()), SimpleUploadedFile("a.txt", b"x" * 2_000_001)
+    page = agent.post(desk(), {**form.fields, "text": f"Pump {license.license_key} {CODE}", "upload": large})
+    assert "larger than 2 MB" in page.words
+    assert "Pump [License Key] [deactivation code]" in page.words
+
+
+def test_a_form_that_did_not_arrive_whole_echoes_no_secret(license: LicenseCreated, sign_in: SignIn) -> None:
+    agent = sign_in("agent")
+    token = agent.get(desk()).form(desk()).fields["csrfmiddlewaretoken"]
+    text = f"Pump {license.license_key} {CODE}"
+    page = agent.post(reverse("admin:desk_confirm"), {"csrfmiddlewaretoken": token, "text": text})
+    assert "Start again" in page.words
+    assert "Pump [License Key] [deactivation code]" in page.words
