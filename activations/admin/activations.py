@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from activations import case_queries, queries
 from activations.admin import actions
 from activations.admin.access import actor_of, may, needs
-from activations.admin.base import ReadOnlyAdmin, TimeFilter, badge, link, page_of, when
+from activations.admin.base import PagedAdmin, TimeFilter, badge, link, page_of, when
 from activations.admin.pages import page
 from activations.admin.words import tell
 from activations.domain.words import Ability, ActivationState, RestorationState
@@ -25,7 +25,7 @@ SOURCE = "admin"
 
 
 @admin.register(Activation)
-class ActivationAdmin(ReadOnlyAdmin):
+class ActivationAdmin(PagedAdmin):
     list_display = [
         "activation_id",
         "license_link",
@@ -88,15 +88,8 @@ class ActivationAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("license__customer", "seat", "usage_license", "instance")
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        row = self.found(request, object_id)
-        return row if isinstance(row, HttpResponse) else activation_page(request, row)
+    def row_page(self, request: HttpRequest, row: Activation) -> HttpResponse:
+        return activation_page(request, row)
 
 
 def activation_page(request: HttpRequest, activation: Activation) -> HttpResponse:

@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 from activations import queries, upgrades
 from activations.admin import importing, license_changes, older_terms
 from activations.admin.access import actor_of, may
-from activations.admin.base import ReadOnlyAdmin, TimeFilter, badge
+from activations.admin.base import PagedAdmin, TimeFilter, badge
 from activations.admin.pages import page
 from activations.admin.seat_map import seat_map
 from activations.admin.terms_view import TermRow, Terms, side_by_side
@@ -68,7 +68,7 @@ def _of_current_terms(column: str) -> Subquery:
 
 
 @admin.register(License)
-class LicenseAdmin(ReadOnlyAdmin):
+class LicenseAdmin(PagedAdmin):
     list_display = ["license_id", "customer", "status_badge", "seats", "features", "terms_revision", "created"]
     list_filter = ["status", SeatsFilter, TermsFilter, ("created_at", TimeFilter), "product"]
     date_hierarchy = "created_at"
@@ -144,15 +144,8 @@ class LicenseAdmin(ReadOnlyAdmin):
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None) -> Any:
         return license_changes.new_license(request)
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        row = self.found(request, object_id)
-        return row if isinstance(row, HttpResponse) else license_page(request, row)
+    def row_page(self, request: HttpRequest, row: License) -> HttpResponse:
+        return license_page(request, row)
 
 
 def license_page(request: HttpRequest, license: Any) -> HttpResponse:

@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from django.views.decorators.cache import never_cache
 
 from activations.admin.access import actor_of, may, needs
-from activations.admin.base import ReadOnlyAdmin, TimeFilter, link, when
+from activations.admin.base import PagedAdmin, TimeFilter, link, when
 from activations.admin.pages import page
 from activations.domain import letters
 from activations.domain.letters import LETTERS, LONGEST, PLACEHOLDERS, ReplyKind
@@ -40,7 +40,7 @@ class KindFilter(admin.SimpleListFilter):
 
 
 @admin.register(Reply)
-class ReplyAdmin(ReadOnlyAdmin):
+class ReplyAdmin(PagedAdmin):
     """A Usage License in a reply is not shown: sending it again goes through the desk, which books it."""
 
     nav_name = "Replies"
@@ -94,15 +94,8 @@ class ReplyAdmin(ReadOnlyAdmin):
         of = row.request or row.activation
         return (of.hostname if of else "") or "-"
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        row = self.found(request, object_id)
-        return row if isinstance(row, HttpResponse) else reply_page(request, row)
+    def row_page(self, request: HttpRequest, row: Reply) -> HttpResponse:
+        return reply_page(request, row)
 
 
 def reply_page(request: HttpRequest, row: Reply) -> HttpResponse:
@@ -129,7 +122,7 @@ def reply_page(request: HttpRequest, row: Reply) -> HttpResponse:
 
 
 @admin.register(ReplyText)
-class ReplyTextAdmin(ReadOnlyAdmin):
+class ReplyTextAdmin(PagedAdmin):
     """The list shows every kind of reply, also those that have only the text we ship."""
 
     nav_name = "Reply texts"
@@ -141,15 +134,8 @@ class ReplyTextAdmin(ReadOnlyAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         return texts_page(request)
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        row = self.found(request, object_id)
-        return row if isinstance(row, HttpResponse) else redirect("admin:reply_text", kind=row.kind)
+    def row_page(self, request: HttpRequest, row: ReplyText) -> HttpResponse:
+        return redirect("admin:reply_text", kind=row.kind)
 
 
 EVERYBODY = tuple(Ability)

@@ -19,7 +19,7 @@ from django.utils.safestring import SafeString
 from activations import case_queries
 from activations.admin import actions, evidence
 from activations.admin.access import DESK, actor_of, may, needs
-from activations.admin.base import ReadOnlyAdmin, TimeFilter, badge, link, page_of, when
+from activations.admin.base import PagedAdmin, TimeFilter, badge, link, page_of, when
 from activations.admin.case_page import restoration_page
 from activations.admin.pages import page
 from activations.admin.searching import SearchByIds
@@ -115,7 +115,7 @@ def _by(at: datetime | None, name: str) -> SafeString | str:
 
 
 @admin.register(Restoration)
-class RestorationAdmin(SearchByIds, ReadOnlyAdmin):
+class RestorationAdmin(SearchByIds, PagedAdmin):
     list_display = [
         "restoration_id",
         "state_badge",
@@ -208,15 +208,8 @@ class RestorationAdmin(SearchByIds, ReadOnlyAdmin):
             *super().get_urls(),
         ]
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        row = self.found(request, object_id)
-        return row if isinstance(row, HttpResponse) else restoration_page(request, row)
+    def row_page(self, request: HttpRequest, row: Restoration) -> HttpResponse:
+        return restoration_page(request, row)
 
 
 def _decision(
@@ -304,7 +297,7 @@ def deny(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @admin.register(Tombstone)
-class TombstoneAdmin(SearchByIds, ReadOnlyAdmin):
+class TombstoneAdmin(SearchByIds, PagedAdmin):
     """Hosts that were written off and may still run."""
 
     nav_name = "Written-off hosts"
@@ -360,16 +353,7 @@ class TombstoneAdmin(SearchByIds, ReadOnlyAdmin):
         found = super().get_queryset(request).select_related("license__customer", "activation", "restoration")
         return found.prefetch_related("sightings")
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        row = self.found(request, object_id)
-        if isinstance(row, HttpResponse):
-            return row
+    def row_page(self, request: HttpRequest, row: Tombstone) -> HttpResponse:
         if request.method == "POST":
             raise PermissionDenied("A written-off host is settled by its deactivation code, or on the desk by a lead.")
         context = {"stone": row, "sighted": case_queries.sighted(row), "may_use_desk": may(request, *DESK)}

@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from activations.domain.ledger import Kind
 from activations.domain.words import ROLES, Ability, Actor
 from activations.services.booking import portal_book
-from activations.services.results import BadInput, Refused, bad_reason, lacking
+from activations.services.results import BadInput, Refused, bad_name, bad_reason, lacking
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,9 @@ def create_staff(
     user.clean()  # from here on the name as it is stored: Unicode has several spellings of one name
     if user.username in RESERVED:
         return BadInput("name-reserved", f"{user.username} is what the ledger calls the portal itself. Choose another.")
+    unfit = bad_name(user.username, "The user name", "name-unfit")
+    if unfit:
+        return unfit
     try:
         user.full_clean(exclude=["password"], validate_unique=False)
         if password is not None:

@@ -29,6 +29,7 @@ from activations.services.license_rules import (
 )
 from activations.services.licenses import DEFAULT_PRODUCT, MOST_ALLOWED, FeatureTerm, LicenseCreated, create_license
 from activations.services.results import BadInput
+from activations.services.secret_text import without_secrets
 from activations.services.table_files import Table
 
 CUSTOMER, CONTACT, EMAIL = "customer", "contact name", "email"
@@ -319,8 +320,8 @@ def _feature(text: str) -> date | bool:
         last = None
     if last is None or not EARLIEST_DAY <= last <= LATEST_DAY:
         raise ValueError(
-            f"{text!r} is no last day between {EARLIEST_DAY} and {LATEST_DAY}. Write one like 2027-12-31, yes for a "
-            "feature that does not end, or leave the cell empty."
+            f"{without_secrets(text)!r} is no last day between {EARLIEST_DAY} and {LATEST_DAY}. Write one "
+            "like 2027-12-31, yes for a feature that does not end, or leave the cell empty."
         )
     return last
 

@@ -21,6 +21,7 @@ from activations.models import LedgerEntry
 from activations.services.booking import portal_book
 from activations.services.import_rows import ALLOWED, CUSTOMER, ROW, CustomerRows, LicenseRows, PlannedRow
 from activations.services.results import BadInput, Refused, lacking
+from activations.services.secret_text import without_secrets
 from activations.services.table_files import Problem, Row, Table
 
 MOST_SEATS = 20_000  # of one import: each is a row of its own, and everybody waits for their booking meanwhile
@@ -31,7 +32,7 @@ _ROWS: dict[str, type[CustomerRows] | type[LicenseRows]] = {CUSTOMERS: CustomerR
 
 @dataclass(frozen=True)
 class RowPlan:
-    """What a row would do, or what is wrong with it."""
+    """What a row would do, or what is wrong with it. The cells of a row that is wrong hold no secret."""
 
     number: int
     cells: tuple[str, ...]
@@ -148,7 +149,11 @@ def _plan(row: Any, found: Any, table: Table) -> RowPlan:
     draft = found.instance
     does = draft.does if draft is not None and not problems else ""
     warnings = tuple(draft.warnings) if draft is not None else ()
-    return RowPlan(row.number, tuple(row.cells[name] for name in table.columns), does, warnings, tuple(problems))
+    cells = tuple(row.cells[name] for name in table.columns)
+    if problems:
+        # No row that holds a License Key or a deactivation code is right, and one that is wrong is only looked at.
+        cells = tuple(map(without_secrets, cells))
+    return RowPlan(row.number, cells, does, warnings, tuple(problems))
 
 
 def _problem(what: str, table: Table) -> str:

@@ -23,6 +23,7 @@ from openpyxl import load_workbook  # type: ignore[import-untyped]
 from openpyxl.utils.exceptions import InvalidFileException  # type: ignore[import-untyped]
 
 from activations.services.results import BadInput
+from activations.services.secret_text import without_secrets
 
 LARGEST_FILE = 2_000_000
 LARGEST_UNPACKED = 12_000_000
@@ -132,7 +133,7 @@ def _headings(cells: list[Any], columns: Sequence[str], required: Sequence[str])
     for cell in cells:
         text = "" if isinstance(cell, _Bad) else cell.strip()
         if isinstance(cell, _Bad) or (text and _folded(text) not in known):
-            shown = f"{text[:40]!r}" if text else "a formula or an error"
+            shown = _beginning(text) if text else "a formula or an error"
             message = f"The heading {shown} is none of the columns: {', '.join(columns)}. Correct or remove it."
             raise _Unreadable("column-unknown", message)
         names.append(known[_folded(text)] if text else "")
@@ -144,6 +145,11 @@ def _headings(cells: list[Any], columns: Sequence[str], required: Sequence[str])
         message = f"The first row must hold the headings, and these are missing: {', '.join(missing)}."
         raise _Unreadable("columns-missing", message)
     return names
+
+
+def _beginning(text: str) -> str:
+    """How a message names a cell. Half a License Key would be shown, were the text cut off before it is searched."""
+    return repr(without_secrets(text)[:40])
 
 
 def _folded(heading: str) -> str:
@@ -158,7 +164,7 @@ def _row(number: int, cells: list[Any], names: list[str]) -> tuple[Row, list[Pro
             continue
         message = cell.message if isinstance(cell, _Bad) else _bad_text(cell.strip())
         if not name and not message:
-            message = f"The cell {cell.strip()[:40]!r} stands in a column without a heading."
+            message = f"The cell {_beginning(cell.strip())} stands in a column without a heading."
         if message:
             problems.append(Problem(number, name, message))
         elif name:

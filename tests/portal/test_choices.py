@@ -1,4 +1,4 @@
-"""Answering a Usage Request where a person has to choose: clones, snapshots, changed hosts, losses, reinstallations."""
+"""Answering a Usage Request where a person has to choose: clones, snapshots, changed hosts, reinstallations."""
 
 from __future__ import annotations
 
@@ -6,17 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from activations.domain.decisions import Chosen
 from activations.domain.words import Choice, Outcome
 from activations.models import Activation, Instance, Sighting, Tombstone, UsageRequest
-from activations.services.issue import submit_usage_request
 from activations.services.licenses import LicenseCreated
-from activations.services.losses import approve_restoration, mark_lost, request_restoration
-from activations.services.results import BadInput, Refused
 from tests.portal.cast import AGENT, LEAD, SOURCE, answered, entries, issue, length, make_license, occupied
 from tests.portal.chariot import Chariot, host
-
-WHY = "The customer explained it on the phone."
+from tests.portal.choosing import WHY, pending, refused
 
 
 @pytest.fixture
@@ -25,44 +20,6 @@ def pump(license: LicenseCreated) -> Chariot:
     chariot = Chariot(license.license_key, host("pump-house"))
     chariot.install(answered(chariot.request()))
     return chariot
-
-
-def lose(chariot: Chariot) -> str:
-    """Marks the activation of a Chariot as lost."""
-    activation_id = Activation.objects.get(instance__thumbprint=chariot.name, state="active").activation_id
-    result = mark_lost(activation_id=activation_id, actor=AGENT, source=SOURCE, reason="flooded")
-    assert not isinstance(result, Refused | BadInput), result
-    return activation_id
-
-
-def restore(activation_id: str) -> str:
-    case = request_restoration(activation_id=activation_id, actor=AGENT, source=SOURCE, reason="flooded")
-    assert not isinstance(case, Refused | BadInput), case
-    approved = approve_restoration(restoration_id=case.restoration_id, actor=LEAD, source=SOURCE, reason="photos")
-    assert not isinstance(approved, Refused | BadInput), approved
-    return case.restoration_id
-
-
-def refused(
-    text: str, *choices: Choice, actor: object = AGENT, activation_id: str | None = None, reason: str = WHY
-) -> str:
-    """The code of what keeps these choices from being booked."""
-    result = submit_usage_request(
-        source=text,
-        actor=actor,  # type: ignore[arg-type]
-        origin=SOURCE,
-        chosen=Chosen(frozenset(choices), activation_id),
-        reason=reason,
-    )
-    assert isinstance(result, Refused | BadInput), result
-    return result.code
-
-
-def pending(text: str) -> tuple[str, list[tuple[str, str]]]:
-    """The decision and the options of a request that a person must decide."""
-    result = issue(text)
-    assert (result.decision.outcome, result.booked, result.usage_license) == (Outcome.PENDING, True, None)
-    return result.decision.code, [(option.choice.value, option.ability.value) for option in result.decision.options]
 
 
 # --- clones and snapshots ---------------------------------------------------------------------------------
@@ -364,103 +321,3 @@ def test_a_request_that_waits_ends_when_a_newer_one_comes_for_another_license(
         ("agent", "request.pending", ""),
     ]
     assert issue(waiting).decision.code == "superseded"
-
-
-# --- lost and restored ------------------------------------------------------------------------------------
-
-
-def test_a_lost_chariot_turns_up_again(license: LicenseCreated, pump: Chariot) -> None:
-    activation_id = lose(pump)
-    text = pump.request()
-    assert pending(text) == (
-        "lost-host-seen",
-        [("found-again", "issue_usage_license"), ("refuse", "issue_usage_license")],
-    )
-    before = length(license.license_id)
-
-    result = issue(text, Choice.FOUND_AGAIN)
-
-    assert (result.decision.code, result.activation_id) == ("found-again", activation_id)
-    assert [kind for _, _, kind, _ in entries(license.license_id, after=before)] == [
-        "activation.found",
-        "usage_license.issued",
-    ]
-    assert not Tombstone.objects.exists()
-    assert occupied(license.license_id) == 1
-
-
-def test_found_again_closes_the_open_case(license: LicenseCreated, pump: Chariot) -> None:
-    activation_id = lose(pump)
-    case = request_restoration(activation_id=activation_id, actor=AGENT, source=SOURCE, reason="flooded")
-    assert not isinstance(case, Refused | BadInput)
-    text = pump.request()
-    issue(text)
-    before = length(license.license_id)
-
-    result = issue(text, Choice.FOUND_AGAIN)
-
-    assert any(case.restoration_id in warning for warning in result.decision.warnings)
-    assert [kind for _, _, kind, _ in entries(license.license_id, after=before)] == [
-        "restoration.closed",
-        "activation.found",
-        "usage_license.issued",
-    ]
-    late = approve_restoration(restoration_id=case.restoration_id, actor=LEAD, source=SOURCE, reason="photos")
-    assert isinstance(late, Refused)
-    assert late.code == "restoration-decided"
-
-
-def test_the_lost_host_with_a_new_installation_is_found_again(license: LicenseCreated, pump: Chariot) -> None:
-    activation_id = lose(pump)
-    fresh = pump.reinstalled()
-
-    result = issue(fresh.request(), Choice.FOUND_AGAIN)
-
-    assert (result.decision.code, result.activation_id) == ("found-again", activation_id)
-    assert Tombstone.objects.get().instance.thumbprint == pump.name
-    assert occupied(license.license_id) == 1
-
-
-def test_a_written_off_chariot_is_sighted(license: LicenseCreated, pump: Chariot) -> None:
-    case = restore(lose(pump))
-    before = length(license.license_id)
-    text = pump.request()
-
-    code, options = pending(text)
-
-    assert code == "tombstone-seen"
-    assert options == [("second", "decide_as_lead"), ("refuse", "decide_as_lead")]
-    stone = Tombstone.objects.get()
-    assert (stone.kind, stone.restoration and stone.restoration.restoration_id) == ("restored", case)
-    assert refused(text, Choice.SECOND) == "not-allowed"
-    result = issue(text, Choice.SECOND, actor=LEAD, reason="It was in the storeroom.")
-    assert result.decision.code == "sighting-accepted"
-    assert case in result.decision.staff
-    assert entries(license.license_id, after=before) == [
-        (before + 1, "agent", "request.received", ""),
-        (before + 2, "agent", "tombstone.sighted", ""),
-        (before + 3, "agent", "request.pending", ""),
-        (before + 4, "lead", "tombstone.settled", "It was in the storeroom."),
-        (before + 5, "lead", "activation.created", "It was in the storeroom."),
-        (before + 6, "lead", "usage_license.issued", "It was in the storeroom."),
-    ]
-    stone.refresh_from_db()
-    assert stone.settled_by == "lead"
-
-
-def test_a_sighting_is_booked_whatever_becomes_of_the_request(signing_keys: None) -> None:
-    license = make_license(allowed=1)
-    pump = Chariot(license.license_key, host("pump-house"))
-    pump.install(answered(pump.request()))
-    restore(lose(pump))
-    answered(Chariot(license.license_key, host("mill")).request())
-    before = length(license.license_id)
-    text = pump.request()
-
-    assert issue(text).decision.code == "no-seat-tombstone"
-    assert issue(text).decision.code == "no-seat-tombstone"
-    assert [kind for _, _, kind, _ in entries(license.license_id, after=before)] == [
-        "request.received",
-        "tombstone.sighted",
-        "request.refused",
-    ]

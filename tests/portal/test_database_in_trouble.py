@@ -13,7 +13,7 @@ from activations.models import LedgerEntry
 from activations.services.actors import create_staff
 from tests.portal.cast import ADMINISTRATOR, SOURCE, make_keys, make_license
 from tests.portal.chariot import Chariot, host
-from tests.portal.test_commands import answer, run
+from tests.portal.commands.asking import answer, run
 
 
 @pytest.fixture(autouse=True)

@@ -14,6 +14,7 @@ from activations.models import Contact, Customer, LedgerEntry
 from activations.services.licenses import FeatureTerm, LicenseCreated, create_license
 from activations.services.results import BadInput
 from tests.portal.cast import MANAGER, SOURCE
+from tests.portal.test_import_web import upload
 from tests.portal.web import Browser, desk
 
 SignIn = Callable[[str], Browser]
@@ -95,15 +96,48 @@ def test_no_form_takes_a_secret_as_a_name(license: LicenseCreated, sign_in: Sign
 def test_a_file_that_is_too_large_echoes_no_secret_of_the_box(license: LicenseCreated, sign_in: SignIn) -> None:
     agent = sign_in("agent")
     form, large = agent.get(desk()).form(desk()), SimpleUploadedFile("a.txt", b"x" * 2_000_001)
-    page = agent.post(desk(), {**form.fields, "text": f"Pump {license.license_key} {CODE}", "upload": large})
+    page = agent.post(desk(), {**form.fields, "text": f"Pump {license.license_key} and {CODE}", "upload": large})
     assert "larger than 2 MB" in page.words
-    assert "Pump [License Key] [deactivation code]" in page.words
+    assert "Pump [License Key] and [deactivation code]" in page.words
 
 
 def test_a_form_that_did_not_arrive_whole_echoes_no_secret(license: LicenseCreated, sign_in: SignIn) -> None:
     agent = sign_in("agent")
     token = agent.get(desk()).form(desk()).fields["csrfmiddlewaretoken"]
-    text = f"Pump {license.license_key} {CODE}"
+    text = f"Pump {license.license_key} and {CODE}"
     page = agent.post(reverse("admin:desk_confirm"), {"csrfmiddlewaretoken": token, "text": text})
     assert "Start again" in page.words
-    assert "Pump [License Key] [deactivation code]" in page.words
+    assert "Pump [License Key] and [deactivation code]" in page.words
+
+
+HEADINGS = {"license": "customer,allowed,mqtt-server,lowest version", "customer": "customer,contact name,email"}
+
+
+@pytest.mark.parametrize(
+    ("what", "row"),
+    [
+        ("license", "{},1,yes,"),
+        ("license", "Acme Water,{},yes,"),
+        ("license", "Acme Water,1,{},"),
+        ("license", "Acme Water,1,yes,{}"),
+        ("license", "Acme Water,1,yes,,{}"),
+        ("customer", "{},,"),
+        ("customer", "Acme Water,{},plant@acme.example"),
+        ("customer", "Acme Water,Plant,{}"),
+        ("customer", "Acme Water,Plant,{}@acme.example"),
+    ],
+)
+def test_no_dry_run_of_an_import_shows_a_secret(license: LicenseCreated, sign_in: SignIn, what: str, row: str) -> None:
+    manager = sign_in("manager")
+    for secret in (license.license_key, license.license_key.lower().replace("-", " "), CODE):
+        page = upload(manager, f"{HEADINGS[what]}\n{row.format(secret)}\n", what)
+        assert "1 of 1 row is wrong, so nothing can be booked" in page.words
+        assert secret[:30] not in page.html
+        assert ("[deactivation code]" if secret == CODE else "[License Key]") in page.words
+
+
+def test_a_heading_that_is_a_secret_is_not_repeated(license: LicenseCreated, sign_in: SignIn) -> None:
+    for secret, name in ((license.license_key, "License Key"), (CODE, "deactivation code")):
+        page = upload(sign_in("manager"), f"customer,allowed,{secret}\nAcme Water,1,yes\n")
+        assert f"The heading '[{name}]' is none of the columns" in page.words
+        assert secret[:30] not in page.html

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from chariot_license.protocol.codes import LicenseKey, format_deactivation_code
 from django.contrib.auth.models import AnonymousUser, User
 
 from activations.domain.words import ROLES, Ability
@@ -69,6 +70,18 @@ def test_what_an_account_must_be(how: dict[str, Any], kind: type, code: str | No
 
     assert (type(result), getattr(result, "code", None)) == (kind, code)
     assert User.objects.count() == len(entries("portal")) == (kind is StaffCreated)
+
+
+def test_no_account_is_called_like_a_secret() -> None:
+    key = LicenseKey(b"01234567", b"0123456789abcdef").text
+    code = format_deactivation_code(b"0123456789abcdef")
+    for secret in (key, key.lower().replace("-", "."), f"robin.{key}", f"{key}@acme.example", code):
+        refused = create(username=secret)
+
+        assert (type(refused), refused.code) == (BadInput, "name-unfit")
+        assert secret not in refused.message
+    assert not User.objects.exists()
+    assert entries("portal") == []
 
 
 def test_a_name_is_given_once() -> None:

@@ -30,7 +30,7 @@ from chariot_license.protocol.versions import in_range
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from tests.protocol import samples, test_fingerprint, test_license, test_request, test_versions
+from tests.protocol import samples, test_fingerprint, test_license, test_versions, wrong_requests
 from tests.protocol.samples import some_bytes, usage_license, usage_request
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "vectors"
@@ -158,7 +158,7 @@ def requests() -> dict[str, Any]:
             {"name": name, "values": plain(request)} | signed(Kind.REQUEST, sign_request(request, samples.INSTANCE_KEY))
             for name, request in cases.items()
         ],
-        "rejected": rejected(test_request.CASES),
+        "rejected": rejected(wrong_requests.CASES),
     }
 
 

@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from tests.protocol.make_vectors import FILES, FOLDER, LEFT_OUT, license_from, plain, render, request_from
 from tests.protocol.test_certificates import CASES as CERTIFICATE_CASES
 from tests.protocol.test_license import CASES as LICENSE_CASES
-from tests.protocol.test_request import CASES as REQUEST_CASES
+from tests.protocol.wrong_requests import CASES as REQUEST_CASES
 
 VECTORS: dict[str, Any] = {name: json.loads((FOLDER / name).read_bytes()) for name in FILES}
 REQUESTS, LICENSES = VECTORS["usage-request.json"], VECTORS["usage-license.json"]
