@@ -15,3 +15,10 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 accesslog = "-"
 # Without the query string: a search in the admin can hold what a customer wrote.
 access_log_format = '%(h)s "%(m)s %(U)s" %(s)s %(b)s %(M)sms'
+
+
+def post_worker_init(worker: object) -> None:
+    """Without a broker there is no worker and no beat: a web process does their work, too."""
+    from licensing_portal import jobs
+
+    jobs.start()

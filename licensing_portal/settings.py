@@ -15,7 +15,7 @@ import environ  # type: ignore[import-untyped]
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from licensing_portal import databases, own_secrets
+from licensing_portal import databases, mailboxes, own_secrets
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.FileAwareEnv()
@@ -195,6 +195,9 @@ CELERY_TASK_PUBLISH_RETRY_POLICY = {
     "interval_max": 0.5,
 }
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
+    "fetch-mail": {"task": "activations.fetch_mail", "schedule": 60.0},
+    "send-notices": {"task": "activations.send_notices", "schedule": 3600.0},
+    "send-mails": {"task": "activations.send_mails", "schedule": 60.0},
     "checkpoint-ledger": {"task": "activations.checkpoint_ledger", "schedule": 3600.0},
     "verify-ledger": {"task": "activations.verify_ledger", "schedule": 24 * 3600.0},
 }
@@ -218,9 +221,17 @@ if given("EMAIL_URL"):
 else:
     EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
     EMAIL_FILE_PATH = str(VAR_DIR / "mail")
-EMAIL_TIMEOUT = 30
+# Seconds that a mail server, in or out, has for each answer.
+MAIL_TIMEOUT = env.int("MAIL_TIMEOUT", default=60)
+if not 1 <= MAIL_TIMEOUT <= 120:
+    raise ImproperlyConfigured(f"MAIL_TIMEOUT is {MAIL_TIMEOUT}. Set it to 1 to 120 seconds; jobs have no more time.")
+EMAIL_TIMEOUT = min(MAIL_TIMEOUT, 30)
 DEFAULT_FROM_EMAIL = given("DEFAULT_FROM_EMAIL") or "Licensing Support <licensing@localhost>"
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
+# The mailboxes that are fetched; none: mails are brought to the desk by hand.
+MAILBOXES = mailboxes.parsed(given("IMAP_URLS"), production=PRODUCTION)
+# The authserv-id of our own mail server (RFC 8601): what anybody else says of SPF, DKIM and DMARC is not shown.
+TRUSTED_MAIL_SERVERS = env.list("TRUSTED_MAIL_SERVERS", default=[])
 
 # --- static files -----------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import connections
 
 from tests import support
+from tests.mailroom.imap import ImapServer
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -42,6 +43,12 @@ def postgres_url() -> str:
 def redis_url() -> str:
     """A real Redis server; choose your own database number or key names."""
     return _service("TEST_REDIS_URL", "Redis server")
+
+
+@pytest.fixture
+def imap_server() -> ImapServer:
+    """A real IMAP server, and on it the empty mailbox of a user whom no other test knows."""
+    return ImapServer.at(_service("TEST_IMAP_URL", "Dovecot IMAP server"))
 
 
 @pytest.fixture(scope="session", autouse=True)

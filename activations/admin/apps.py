@@ -4,7 +4,7 @@ from importlib import import_module
 
 from django.contrib.admin.apps import AdminConfig
 
-PAGES = ("activations", "keys", "ledger", "licenses", "people", "reply_texts", "requests", "restorations")
+PAGES = ("activations", "keys", "ledger", "licenses", "outbox", "people", "reply_texts", "requests", "restorations")
 
 
 class PortalAdminConfig(AdminConfig):

@@ -11,7 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from activations import queries
-from activations.admin import once
+from activations.admin import answering, once
 from activations.admin.access import actor_of, needs
 from activations.admin.desk import ORIGIN, dry_run_page, problem_page
 from activations.admin.forms import ConfirmForm, PasteForm, chosen_from, is_about_reason
@@ -21,6 +21,7 @@ from activations.domain.decisions import Chosen
 from activations.domain.words import Ability, Outcome
 from activations.services.intake import without_secrets
 from activations.services.issue import Submission, submit_usage_request
+from activations.services.post.outbox import Envelope
 from activations.services.results import BadInput, Refused
 
 STALE = (
@@ -68,10 +69,20 @@ def confirm(request: HttpRequest) -> HttpResponse:
         return _again(
             request, form, taken, error="Choose one of the options, or put the request on the desk for a lead."
         )
-    return _book(request, form, taken, Chosen() if "park" in request.POST else chosen)
+    envelope = answering.envelope_for(request, _customer(looked))
+    if isinstance(envelope, BadInput):
+        return _again(request, form, taken, error=envelope.message)
+    return _book(request, form, taken, Chosen() if "park" in request.POST else chosen, envelope)
 
 
-def _book(request: HttpRequest, form: ConfirmForm, taken: tuple[str, ...], chosen: Chosen) -> HttpResponse:
+def _customer(looked: Submission) -> int | None:
+    license = queries.license_named(looked.license_id)
+    return license.customer_id if license else None
+
+
+def _book(
+    request: HttpRequest, form: ConfirmForm, taken: tuple[str, ...], chosen: Chosen, envelope: Envelope | None
+) -> HttpResponse:
     with once.sending(request) as sending:
         if sending.before:
             return once.booked_before(request, sending.before)
@@ -84,6 +95,7 @@ def _book(request: HttpRequest, form: ConfirmForm, taken: tuple[str, ...], chose
             reason=form.cleaned_data["reason"].strip(),
             reply=True,
             shown_texts=form.shown_texts(),
+            envelope=envelope,
         )
         if isinstance(result, Submission) and result.booked:
             _keep(request, result)
@@ -151,6 +163,7 @@ def _keep(request: HttpRequest, result: Submission) -> None:
         "block": result.usage_license or "",
         "usage_license_id": result.usage_license_id or "",
         "reply": result.reply or "",
+        **answering.queued(request, reply__request__request_id=result.request_id),
     }
     keep_result(request, result.request_id, kept)
 
@@ -167,6 +180,7 @@ def result(request: HttpRequest, request_id: str) -> HttpResponse:
     answer = queries.answer_to(stored)
     context = {
         "result": kept,
+        **answering.shown(kept),
         "stored": stored,
         "license": queries.license_named(stored.license.license_id),
         "activation": answer.activation if answer and kept["block"] else None,

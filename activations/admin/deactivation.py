@@ -13,14 +13,14 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from activations import queries
-from activations.admin import showing
+from activations.admin import answering, showing
 from activations.admin.access import actor_of, needs
 from activations.admin.forms import DeactivateForm, PasteForm
 from activations.admin.pages import Problem, desk_page, keep_result, kept_result, page
 from activations.admin.pasted import Pasted
 from activations.admin.replies import seal
 from activations.domain.words import Ability, Actor
-from activations.models import Activation, License
+from activations.models import Activation, Conversation, License
 from activations.services import replies
 from activations.services.deactivate import Deactivated, deactivate_activation
 from activations.services.results import BadInput, Refused
@@ -31,6 +31,7 @@ NEW_TEXT = (
     "The text of this reply was changed since you looked, so nothing was booked. Please read the new reply before you "
     "confirm."
 )
+ABOUT_MAIL = ("conversation-claimed", "conversation-unknown", "address-invalid")
 MOST_PAIRS = 20  # License IDs times codes that one text is searched for
 
 _EFFECTS = {
@@ -127,7 +128,9 @@ def _expected(result: Deactivated, draft: replies.Draft) -> str:
 
 
 def _preview_page(request: HttpRequest, previews: list[Preview], **more: str) -> HttpResponse:
-    return page(request, "desk/deactivation.html", "Dry run: deactivation", {"previews": previews, **more})
+    reply_to = answering.reply_to(request, previews[0].license.customer_id)
+    context = {"previews": previews, "reply_to": reply_to, **more}
+    return page(request, "desk/deactivation.html", "Dry run: deactivation", context)
 
 
 @never_cache
@@ -143,6 +146,12 @@ def deactivate(request: HttpRequest) -> HttpResponse:
     if form.errors:
         return _again(request, form, reason_error=form.reason_error())
     given = form.cleaned_data
+    license = queries.license_named(given["license_id"])
+    # What was booked before sends nothing by itself: its reply is a draft on the next page.
+    sends = ":repeated:" not in given["expect"]
+    envelope = answering.envelope_for(request, license.customer_id if license else None) if sends else None
+    if isinstance(envelope, BadInput):
+        return _again(request, form, error=envelope.message)
     with transaction.atomic():
         result = deactivate_activation(
             license_id=given["license_id"],
@@ -151,10 +160,13 @@ def deactivate(request: HttpRequest) -> HttpResponse:
             source=SOURCE,
             reason=given["reason"].strip(),
             reply=True,
+            envelope=envelope,
         )
         different = _different(result, given["expect"]) if isinstance(result, Deactivated) else ""
         if different or not isinstance(result, Deactivated):
             transaction.set_rollback(True)
+    if not isinstance(result, Deactivated) and result.code in ABOUT_MAIL:
+        return _again(request, form, error=result.message)
     if not isinstance(result, Deactivated):
         sentences = (result.message, "Nothing was booked.")
         return desk_page(request, PasteForm(), Problem("This code frees nothing", sentences))
@@ -178,14 +190,17 @@ def _different(result: Deactivated, expect: str) -> str:
 
 def _keep(request: HttpRequest, result: Deactivated) -> None:
     """For the page after the redirect. A code given again kept no reply: its draft is kept when it is sent."""
+    kept: dict[str, object]
     if result.reply is not None:
-        kept = {"message": result.message, "reply": result.reply}
+        mail = answering.queued(request, reply__activation__activation_id=result.activation_id)
+        kept = {"message": result.message, "reply": result.reply, **mail}
     elif kept_result(request, result.activation_id):
         messages.info(request, result.message)
         return
     else:
         draft = _draft(result)
         kept = {"message": result.message, "reply": draft.body, "keep": seal(request, draft)}
+        kept |= answering.queued(request, pk=None)
     keep_result(request, result.activation_id, kept)
 
 
@@ -210,5 +225,10 @@ def deactivated(request: HttpRequest, activation_id: str) -> HttpResponse:
     if kept is None:
         return redirect("admin:activations_activation_change", activation.pk)
     license = queries.license_named(activation.license.license_id)
-    context = {"result": kept, "activation": activation, "license": license}
+    mail = answering.shown(kept)
+    answers = mail.get("answered")
+    if kept.get("keep") and isinstance(answers, Conversation):
+        answering.begin(request, answers, str(kept["to"]))
+        mail["reply_to"] = answering.reply_to(request, activation.license.customer_id)
+    context = {"result": kept, "activation": activation, "license": license, **mail}
     return page(request, "desk/deactivated.html", "Deactivation booked", context)

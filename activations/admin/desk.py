@@ -11,7 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from activations import queries, searching
-from activations.admin import deactivation, once, several, showing
+from activations.admin import answering, deactivation, once, several, showing
 from activations.admin.access import DESK, actor_of, needs
 from activations.admin.base import page_of
 from activations.admin.forms import PasteForm, chosen_from, option_words
@@ -65,7 +65,7 @@ def look(request: HttpRequest, text: str) -> HttpResponse:
     if found.has_request and found.has_code and found.codes.license_ids and "code" not in request.POST:
         several.remember_pair(request, found)
     if found.has_request and "code" not in request.POST:
-        return _for_request(request, text, found)
+        return for_request(request, text, found)
     if found.has_code:
         return deactivation.for_codes(request, text, found)
     return _nothing_found(request, text, found)
@@ -79,10 +79,11 @@ def stored_request(request: HttpRequest, request_id: str) -> HttpResponse:
     stored = queries.request_named(request_id)
     if stored is None:
         raise Http404(f"There is no Usage Request {request_id} here.")
-    return _for_request(request, stored.text, recognise(stored.text))
+    return for_request(request, stored.text, recognise(stored.text))
 
 
-def _for_request(request: HttpRequest, text: str, found: Pasted) -> HttpResponse:
+def for_request(request: HttpRequest, text: str, found: Pasted) -> HttpResponse:
+    """The dry run of the one request in a text, or why there is none."""
     actor = actor_of(request)
     result = submit_usage_request(source=text, actor=actor, origin=ORIGIN, dry_run=True)
     if isinstance(result, Submission):
@@ -131,6 +132,7 @@ def dry_run_page(
         "repaired": listed(submission.repaired),
         "also_code": found.has_code,
         "waits": waits,
+        "reply_to": answering.reply_to(request, license.customer_id),
         # "Refuse instead" is a form of its own below; where the choices are a list, refusing is one of them.
         "refusing": refusal is not None and more.get("typed", {}).get("choice") == Choice.REFUSE,
         **more,
@@ -188,7 +190,8 @@ def problem_page(request: HttpRequest, text: str, result: Refused | BadInput) ->
         return _with_draft(request, form, "Damaged Usage Request", sentences, replies.damaged(numbers))
     if result.code == "not-allowed":
         return desk_page(request, form, Problem("Not for your role", (result.message,)))
-    kept = ("Nothing was booked; the text is kept in the intake log.",) if isinstance(result, Unanswerable) else ()
+    where = "the text is kept in the intake log" if request.method == "POST" else "the mail is kept as it came"
+    kept = (f"Nothing was booked; {where}.",) if isinstance(result, Unanswerable) else ()
     draft = replies.not_accepted(result.code, str(result.detail.get("license_id", "")))
     return _with_draft(request, form, "Refused", (result.message, *kept), draft)
 

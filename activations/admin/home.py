@@ -12,14 +12,17 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
-from activations import queries
+from activations import mail_queries, queries
 from activations.admin.access import DESK, actor_of, may
 from activations.admin.base import page_of, when
 from activations.admin.forms import PasteForm
+from activations.admin.inbox import sender_of
+from activations.admin.mail_words import PRIORITIES, age
 from activations.admin.words import TITLES, Told, tell
 from activations.domain.ledger import Kind
-from activations.domain.words import Ability
+from activations.domain.words import Ability, Priority
 from activations.models import License
+from activations.services.replies import SENDERS
 
 MOST_ROWS = 10
 ENDING_DAYS = 60
@@ -141,10 +144,38 @@ def _ending(request: HttpRequest) -> Block:
     return _block(title, endings, row, f"No feature ends within {ENDING_DAYS} days.", "")
 
 
+def _mails(request: HttpRequest) -> Block:
+    waiting = _first(mail_queries.unassigned())
+    now = timezone.now()
+
+    def row(conversation: Any) -> Row:
+        rank = f"{PRIORITIES[Priority(conversation.priority)]}; " if conversation.priority else ""
+        detail = f"{rank}{sender_of(conversation)}, {age(conversation.waits_since, now)}"
+        return Row(reverse("admin:inbox_conversation", args=[conversation.pk]), str(conversation), detail)
+
+    return _block("Mails that nobody has claimed", waiting, row, "Every mail has somebody.", reverse("admin:inbox"))
+
+
+def _stuck(request: HttpRequest) -> Block:
+    """What does not go on by itself: mails of ours, and mailboxes that cannot be reached."""
+    boxes = list(mail_queries.unreached()[:MOST_ROWS])
+    found = [*boxes, *_first(mail_queries.undecided())]
+
+    def row(each: Any) -> Row:
+        if each in boxes:
+            return Row(reverse("admin:inbox"), f"Mailbox {each.name}", each.problem)
+        return Row(page_of(each), f"{each.subject}, to {each.to_address}", f"{each.state}: {each.problem}".rstrip(": "))
+
+    empty = "Every mail went out, and every mailbox is reached."
+    return _block("Mail that needs a person", found, row, empty, _list("outgoingmail", ""))
+
+
 _BLOCKS: tuple[tuple[tuple[Ability, ...], Callable[[HttpRequest], Block]], ...] = (
     ((Ability.DECIDE_RESTORATION,), _restorations),
     ((Ability.ISSUE,), _requests),
     (DESK, _sighted),
+    (SENDERS, _mails),
+    (SENDERS, _stuck),
     ((Ability.CREATE_LICENSE, Ability.CHANGE_LICENSE), _ending),
 )
 

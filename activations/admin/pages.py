@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.template.response import TemplateResponse
 
 from activations import queries
+from activations.admin import answering
 from activations.admin.forms import PasteForm
 from activations.admin.words import TITLES
 
@@ -28,7 +29,8 @@ class Problem:
 def page(
     request: HttpRequest, template: str, title: str, context: dict[str, Any], status: int = 200
 ) -> TemplateResponse:
-    context = {**admin.site.each_context(request), "title": title, **context}
+    in_answer_to = answering.conversation_of(request)
+    context = {**admin.site.each_context(request), "title": title, "in_answer_to": in_answer_to, **context}
     request.current_app = admin.site.name
     return TemplateResponse(request, template, context, status=status)
 
@@ -37,7 +39,10 @@ def desk_page(request: HttpRequest, form: PasteForm, problem: Problem | None = N
     """The box, what waits for a person, and why the last text led nowhere, if it did."""
     waiting = [(row, TITLES.get(row.code, row.code)) for row in queries.pending_requests()[:50]]
     title = f"{problem.title}: support desk" if problem else "Support desk"
-    context = {"form": form, "waiting": waiting, "problem": problem, "heading": "Support desk", **more}
+    row = answering.conversation_of(request)
+    reply_to = answering.reply_to(request, row.customer_id) if row and problem and problem.draft else None
+    context = {"form": form, "waiting": waiting, "problem": problem, "heading": "Support desk", "reply_to": reply_to}
+    context |= more
     return page(request, "desk/desk.html", title, context)
 
 

@@ -12,15 +12,16 @@ from django.shortcuts import redirect
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
-from activations.admin import once
+from activations.admin import answering, once
 from activations.admin.access import actor_of, needs
 from activations.admin.base import page_of
 from activations.admin.forms import PasteForm
 from activations.admin.pages import Problem, desk_page
 from activations.domain.letters import ReplyKind
-from activations.models import Reply
-from activations.services.replies import SENDERS, Draft, keep_sent
-from activations.services.results import Refused
+from activations.models import License, Reply
+from activations.services.post.answers import keep_sent
+from activations.services.replies import SENDERS, Draft
+from activations.services.results import BadInput, Refused
 
 SALT = "activations.reply-draft"
 
@@ -51,12 +52,40 @@ def keep_reply(request: HttpRequest) -> HttpResponse:
         sentences = ("The form did not arrive whole, so nothing was kept. Paste the customer's text again.",)
         return desk_page(request, PasteForm(), Problem("Start again", sentences))
     draft, token = opened
+    envelope = answering.envelope_for(request, _customer(request, draft))
+    if isinstance(envelope, BadInput):
+        return _again(request, draft, envelope.message)
     if not once.first_use(request, token):
         messages.info(request, "This reply was kept already, by the click before.")
         same = Reply.objects.filter(written_by=actor_of(request).name, kind=draft.kind, body=draft.body).first()
         return redirect(page_of(same) if same else "admin:activations_reply_changelist")
-    kept = keep_sent(draft=draft, actor=actor_of(request))
-    if isinstance(kept, Refused):
+    kept = keep_sent(draft=draft, actor=actor_of(request), envelope=envelope)
+    if isinstance(kept, Refused | BadInput):
+        if envelope is not None:
+            return _again(request, draft, kept.message)
         return desk_page(request, PasteForm(), Problem("Not for your role", (kept.message,)))
+    if envelope is not None:
+        messages.success(request, f"The reply is queued for {envelope.to_address}.")
+        return redirect("admin:inbox_conversation", envelope.conversation_id)
     messages.success(request, "The reply is kept as sent.")
     return redirect(page_of(kept))
+
+
+def _customer(request: HttpRequest, draft: Draft) -> int | None:
+    """Whose reply it is: of the license it names, else of the conversation."""
+    if draft.license_id:
+        return License.objects.filter(license_id=draft.license_id).values_list("customer_id", flat=True).first()
+    row = answering.conversation_of(request)
+    return row.customer_id if row else None
+
+
+def _again(request: HttpRequest, draft: Draft, said: str) -> HttpResponse:
+    """The draft once more, with why it did not go out."""
+    problem = Problem("Nothing was sent", (said,), draft.body)
+    return desk_page(
+        request,
+        PasteForm(),
+        problem,
+        keep=seal(request, draft),
+        reply_to=answering.reply_to(request, _customer(request, draft)),
+    )

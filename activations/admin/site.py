@@ -14,10 +14,22 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
 
-from activations.admin import confirm, deactivation, desk, replies, several
+from activations.admin import (
+    automatic_answers,
+    confirm,
+    conversation,
+    deactivation,
+    desk,
+    inbox,
+    mail_files,
+    outgoing,
+    replies,
+    several,
+)
 from activations.admin.access import DESK, may
 from activations.admin.home import home
 from activations.admin.search import search
+from activations.domain.words import Ability
 
 
 @dataclass(frozen=True)
@@ -97,8 +109,28 @@ class PortalSite(admin.AdminSite):
             page("keep-reply/", _or_desk(replies.keep_reply), "desk_keep_reply"),
             page("deactivate/", _or_desk(deactivation.deactivate), "desk_deactivate"),
             page("deactivated/<str:activation_id>/", deactivation.deactivated, "desk_deactivated"),
+            *self._mail_urls(),
             path("search/", self.admin_view(search), name="search"),
             *super().get_urls(),
+        ]
+
+    def _mail_urls(self) -> list[URLPattern]:
+        def page(route: str, view: Callable[..., HttpResponseBase], name: str) -> URLPattern:
+            return path(route, self.admin_view(view), name=name)
+
+        return [
+            page("inbox/", inbox.inbox, "inbox"),
+            page("inbox/bring/", inbox.bring, "inbox_bring"),
+            page("inbox/<int:pk>/", conversation.conversation, "inbox_conversation"),
+            page("inbox/<int:pk>/change/", conversation.change, "inbox_change"),
+            page("inbox/<int:pk>/note/", conversation.note, "inbox_note"),
+            page("inbox/<int:pk>/reply/", conversation.write, "inbox_write"),
+            page("inbox/findings/<int:pk>/open/", conversation.open_finding, "inbox_open"),
+            page("inbox/findings/<int:pk>/", conversation.finding, "inbox_finding"),
+            page("inbox/mails/<int:pk>/files/<int:number>/", mail_files.attachment, "inbox_attachment"),
+            page("inbox/mails/<int:pk>/original.eml", mail_files.original, "inbox_original"),
+            page("outbox/<int:pk>/decide/", outgoing.decide, "outbox_decide"),
+            page("automatic-answers/", automatic_answers.automatic, "automatic_answers"),
         ]
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
@@ -115,13 +147,18 @@ class PortalSite(admin.AdminSite):
 
     def _navigation(self, request: HttpRequest) -> list[NavJob]:
         jobs = []
-        if may(request, *DESK):
-            box = self._item(request, "Desk", reverse("admin:desk"))
-            jobs.append(NavJob("Desk", box.url, box.current, (box,)))
+        items = [self._item(request, "Desk", reverse("admin:desk"))] if may(request, *DESK) else []
+        if may(request, *inbox.READERS):
+            items.append(self._item(request, "Inbox", reverse("admin:inbox")))
+            items += [item for item in [self._list_page(request, "outgoingmail")] if item]
+        if items:
+            jobs.append(NavJob("Desk", items[0].url, any(item.current for item in items), tuple(items)))
         for job, names in JOBS.items():
-            items = tuple(item for name in names if (item := self._list_page(request, name)) is not None)
+            items = [item for name in names if (item := self._list_page(request, name)) is not None]
+            if job == "Settings" and may(request, Ability.EDIT_REPLIES, Ability.READ_LEDGER):
+                items.append(self._item(request, "Automatic answers", reverse("admin:automatic_answers")))
             if items:
-                jobs.append(NavJob(job, items[0].url, any(item.current for item in items), items))
+                jobs.append(NavJob(job, items[0].url, any(item.current for item in items), tuple(items)))
         return jobs
 
     def _list_page(self, request: HttpRequest, name: str) -> NavItem | None:

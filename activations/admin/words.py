@@ -123,6 +123,11 @@ def _approved(data: Data) -> str:
     return _CASE(data) + (f", above the quota ({above['count']} before, {above['quota']} allowed)" if above else "")
 
 
+def _automatic(data: Data) -> str:
+    said = {True: "allowed", False: "forbidden", None: "as for all"}[data["allowed"]]
+    return f"{data['outcome']}, {data['customer'] or 'all customers'}: {said}"
+
+
 _ACTIVATION = _pattern("{activation_id}")
 
 _WORDS: dict[str, tuple[str, Callable[[Data], str]]] = {
@@ -164,6 +169,7 @@ _WORDS: dict[str, tuple[str, Callable[[Data], str]]] = {
     Kind.STAFF_DISABLED: ("Staff account disabled", _pattern("{username}")),
     Kind.STAFF_ENABLED: ("Staff account enabled", _pattern("{username}")),
     Kind.REPLY_TEXT_CHANGED: ("Reply text changed", _pattern("{kind}, version {version}")),
+    Kind.AUTOMATIC_ANSWER_CHANGED: ("Automatic answers changed", _automatic),
     Kind.LEDGER_EXPORTED: ("Ledger exported", _nothing),
     Kind.LIST_EXPORTED: ("List exported", _pattern("{list} as {format}, rows: {rows}")),
     Kind.LIST_IMPORTED: ("List imported", _pattern("{list}, rows: {rows}")),

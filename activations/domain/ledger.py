@@ -63,6 +63,7 @@ class Kind(StrEnum):
     LIST_EXPORTED = "list.exported"
     LIST_IMPORTED = "list.imported"
     REPLY_TEXT_CHANGED = "reply_text.changed"
+    AUTOMATIC_ANSWER_CHANGED = "automatic_answer.changed"
 
 
 @dataclass(frozen=True)

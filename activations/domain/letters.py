@@ -37,6 +37,7 @@ class ReplyKind(StrEnum):
     RESTORED = "restored"
     DENIED = "denied"
     NEW_REQUEST = "new-request"
+    ENDING = "ending"
 
 
 # Every placeholder there is, what it is filled with, and an example for the preview.
@@ -48,6 +49,10 @@ PLACEHOLDERS: dict[str, tuple[str, str]] = {
     "block": ("The whole Usage License, on lines of its own", ""),
     "first_line": ("The first line of the Usage License", ""),
     "last_line": ("The last line of the Usage License", ""),
+    "features": (
+        "The features that end and their last days, each on a line of its own",
+        "- iot-bridge-snowflake: 2031-06-30",
+    ),
     "lines": ("The lines to send once more, as in: lines 3, 7 and 9", "lines 3, 7 and 9"),
     "host": ("The name of the host; of several, each on a line of its own", "pump-house"),
     "reason": (
@@ -197,6 +202,19 @@ LETTERS: dict[ReplyKind, Letter] = {
             "Please make a new Usage Request (Offline > Generate Usage Request) on each of these hosts and send them "
             "to us. It takes no activation.",
             "{host}",
+            "License ID: {license_id}",
+        ),
+    ),
+    ReplyKind.ENDING: Letter(
+        "Features end soon",
+        "Sent by itself 60, 30 and 7 days before a feature of a license ends.",
+        ("features",),
+        ("license_id",),
+        _letter(
+            "Parts of your license end soon:",
+            "{features}",
+            "Chariot goes on until then. To extend it, please write to your sales representative; afterwards each "
+            "Chariot needs one more round trip with us (Offline > Generate Usage Request), which takes no activation.",
             "License ID: {license_id}",
         ),
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 
 class LicenseStatus(StrEnum):
@@ -75,6 +75,53 @@ class Choice(StrEnum):
     RESTORED_BACKUP = "restored-backup"
     ACCEPT_HOST = "accept-host"
     REFUSE = "refuse"
+
+
+class ConversationState(StrEnum):
+    """Whose turn it is in a conversation by mail."""
+
+    OPEN = "open"  # ours
+    WAITING = "waiting"  # the customer's
+    DONE = "done"
+
+
+class Priority(IntEnum):
+    NORMAL = 0
+    HIGH = 1
+    URGENT = 2
+
+
+class IncomingState(StrEnum):
+    STORED = "stored"  # safe, and not read yet
+    READ = "read"
+    UNREADABLE = "unreadable"  # reading it ended badly more than once: a person opens it
+
+
+class OutgoingState(StrEnum):
+    QUEUED = "queued"
+    SENDING = "sending"
+    SENT = "sent"  # the mail server took it
+    FAILED = "failed"  # the mail server refused it for good, or not one attempt of many reached it
+    BOUNCED = "bounced"  # taken, and returned later
+    UNKNOWN = "unknown"  # the server may have taken it: a person decides, nothing is sent again by itself
+    DROPPED = "dropped"  # a person decided not to send it
+
+
+class FindingKind(StrEnum):
+    """What the desk can act on in a mail."""
+
+    REQUEST = "usage-request"
+    DAMAGED = "damaged-request"
+    CODE = "deactivation-code"
+    LICENSE_ID = "license-id"
+
+
+class AutomaticOutcome(StrEnum):
+    """What may be answered without a person where it was allowed: nothing that takes a seat or a decision."""
+
+    RESENT = "re-sent"
+    DAMAGED = "damaged"
+    UPDATED = "updated"
 
 
 class Ability(StrEnum):

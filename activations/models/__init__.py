@@ -13,16 +13,31 @@ from activations.models.desk import Evidence, Reply, ReplyText, SavedFilter, Sen
 from activations.models.keys import KeyPurpose, PortalSecret, SigningKey
 from activations.models.ledger import LedgerChain, LedgerCheckpoint, LedgerEntry, LedgerLeaf
 from activations.models.licenses import License, LicenseTerms, RetiredKey, Seat
+from activations.models.mail import (
+    AutomaticAnswer,
+    Conversation,
+    ConversationNote,
+    Finding,
+    IncomingMail,
+    Mailbox,
+    MailSource,
+    OutgoingMail,
+)
 from activations.models.people import Contact, Customer
 from activations.models.requests import Instance, IntakeEntry, UsageRequest
 
 __all__ = [
     "Activation",
+    "AutomaticAnswer",
     "Billing",
     "Contact",
+    "Conversation",
+    "ConversationNote",
     "Customer",
     "Evidence",
     "Feature",
+    "Finding",
+    "IncomingMail",
     "Instance",
     "IntakeEntry",
     "KeyPurpose",
@@ -32,6 +47,9 @@ __all__ = [
     "LedgerLeaf",
     "License",
     "LicenseTerms",
+    "MailSource",
+    "Mailbox",
+    "OutgoingMail",
     "PortalSecret",
     "Product",
     "Reply",

@@ -14,6 +14,8 @@ from activations.models import Activation, Instance, License, RevealedCode, Tomb
 from activations.models.activations import OCCUPYING
 from activations.services import replies, tombstones
 from activations.services.booking import Book, lock_license
+from activations.services.post import notices
+from activations.services.post.outbox import Envelope, not_sendable, queue_reply
 from activations.services.results import BadInput, Refused, bad_reason, lacking
 
 
@@ -29,11 +31,19 @@ class Deactivated:
 
 
 def deactivate_activation(
-    *, license_id: str, code: str, actor: Actor, source: str, reason: str = "", reply: bool = False
+    *,
+    license_id: str,
+    code: str,
+    actor: Actor,
+    source: str,
+    reason: str = "",
+    reply: bool = False,
+    envelope: Envelope | None = None,
 ) -> Deactivated | Refused | BadInput:
     """Frees the activation whose Chariot shows this code. Given twice, it answers the same and books once.
 
     With `reply`, the reply to the customer is written and kept with the booking; given again there is none to keep.
+    With an `envelope` it goes into the outbox; the customer's other contacts are told that a seat was freed.
     """
     problem = lacking(actor, [Ability.DEACTIVATE]) or bad_reason(reason, due=False)
     if problem:
@@ -48,6 +58,9 @@ def deactivate_activation(
         return Refused("license-unknown", f"There is no license {license_id}. Check the License ID in the email.")
     with transaction.atomic():
         license = lock_license(pk)
+        unsendable = not_sendable(envelope, actor) if envelope else None
+        if unsendable:
+            return unsendable
         held = _instance_of(license, secret)
         if held is None:
             return Refused(
@@ -57,8 +70,8 @@ def deactivate_activation(
             )
         with Book(chain=license_id, actor=actor, source=source, reason=reason) as book:
             result = _apply(license, *held, book)
-            if reply and isinstance(result, Deactivated) and result.effect != "repeated":
-                result = replace(result, reply=_keep_reply(result, book))
+            if isinstance(result, Deactivated) and result.effect != "repeated":
+                result = replace(result, reply=_tell(result, book, reply=reply, envelope=envelope))
             return result
 
 
@@ -145,10 +158,18 @@ def _free(activation: Activation, value: str, book: Book) -> Deactivated:
     )
 
 
-def _keep_reply(result: Deactivated, book: Book) -> str:
+def _tell(result: Deactivated, book: Book, *, reply: bool, envelope: Envelope | None) -> str | None:
+    """The reply to who sent the code, and the news for the customer's contacts, whoever sent it."""
     activation = Activation.objects.select_related("license").get(activation_id=result.activation_id)
-    draft = replies.to_code(activation, freed=result.effect == "freed")
-    return replies.keep(draft, actor=book.actor, at=book.now).body
+    freed = result.effect == "freed"
+    if not reply and not (freed and notices.has_contacts(activation.license)):
+        return None
+    kept = replies.keep(replies.to_code(activation, freed=freed), actor=book.actor, at=book.now)
+    if envelope:
+        queue_reply(kept, envelope)
+    if freed:
+        notices.tell_contacts(kept, activation, "deactivated", but=envelope.to_address if envelope else "")
+    return kept.body if reply else None
 
 
 def _keep_code(activation: Activation, instance: Instance, value: str, book: Book) -> None:

@@ -17,6 +17,7 @@ from activations.services.case import Case
 from activations.services.claims import why_unfit
 from activations.services.gathering import gather
 from activations.services.intake import Authenticated, contradiction, keep_refused, read_pasted
+from activations.services.post.outbox import Envelope, not_sendable, queue_reply
 from activations.services.recording import lock_chains, record_end, record_request
 from activations.services.results import BadInput, Refused, Unanswerable, bad_reason, lacking
 
@@ -50,6 +51,8 @@ def submit_usage_request(
     reason: str = "",
     reply: bool = False,
     shown_texts: replies.ShownTexts | None = None,
+    envelope: Envelope | None = None,
+    mail_key: str = "",
 ) -> Submission | Refused | BadInput:
     """Reads a pasted Usage Request, decides, and unless it is a dry run books what was decided.
 
@@ -57,7 +60,8 @@ def submit_usage_request(
     booked and the submission is `stale`. A refusal by the decision table is a Submission; Refused and BadInput are
     for what never reaches the table. `origin` says where it was booked from ("command", "desk"). With `reply`, the
     reply to the customer is written and kept with the booking, by those who hand it out; with `shown_texts` only from
-    a version of its text that was shown: otherwise nothing is booked, and the submission has a `new_text`.
+    a version of its text that was shown: otherwise nothing is booked, and the submission has a `new_text`. With an
+    `envelope` the reply goes into the outbox with the booking, once under its `mail_key`.
     """
     refused = lacking(actor, [Ability.ISSUE])
     if refused:
@@ -67,7 +71,7 @@ def submit_usage_request(
         if not dry_run:
             keep_refused(source=source, problem=read, actor=actor)
         return read
-    order = _Order(actor, origin, dry_run, chosen, expect, reason, reply, shown_texts)
+    order = _Order(actor, origin, dry_run, chosen, expect, reason, reply, shown_texts, envelope, mail_key)
     with transaction.atomic():
         license = lock_license(read.license_pk)
         problem = contradiction(read, license)
@@ -92,6 +96,8 @@ class _Order:
     reason: str
     reply: bool
     shown_texts: replies.ShownTexts | None
+    envelope: Envelope | None
+    mail_key: str
 
 
 def _under_lock(license: License, read: Authenticated, order: _Order) -> Submission | Refused | BadInput:
@@ -116,7 +122,7 @@ def _under_lock(license: License, read: Authenticated, order: _Order) -> Submiss
     # What was shown may be the decision before the choice was made, or after it.
     if order.expect is not None and order.expect not in (shown.digest, decision_digest(facts, decide(facts))):
         return replace(shown, stale=True)
-    problem = _may_book(decision, order)
+    problem = _may_book(decision, order) or (not_sendable(order.envelope, order.actor) if order.envelope else None)
     if problem:
         return problem
     text = replies.text_in_use(kind_for(decision)) if order.reply else None
@@ -128,7 +134,7 @@ def _under_lock(license: License, read: Authenticated, order: _Order) -> Submiss
     with Book(chain=license.license_id, actor=order.actor, source=source, reason=order.reason) as book:
         case = Case(license, instance, read, decision, book)
         answer = _book(case)
-        letter = replies.keep_answer(case, answer, text) if text else None
+        letter = _keep_reply(case, answer, text, order) if text else None
     return replace(
         shown,
         booked=True,
@@ -137,6 +143,15 @@ def _under_lock(license: License, read: Authenticated, order: _Order) -> Submiss
         usage_license=answer.text if answer else None,
         reply=letter,
     )
+
+
+def _keep_reply(case: Case, answer: UsageLicense | None, text: replies.Text, order: _Order) -> str:
+    """Keeps the reply, puts its mail into the outbox where there is somebody to send it to, and gives its words."""
+    reply = replies.keep_answer(case, answer, text)
+    if order.envelope is not None:
+        block, name = (answer.text, answer.usage_license_id) if answer else ("", "")
+        queue_reply(reply, order.envelope, block=block, name=name, key=order.mail_key)
+    return reply.body
 
 
 def _locked_instance(read: Authenticated, *, create: bool) -> Instance | None:

@@ -17,6 +17,7 @@ from activations.domain.words import Ability, ActivationState, Actor, Restoratio
 from activations.models import Activation, Restoration
 from activations.services import quota, replies, tombstones
 from activations.services.booking import Book, lock_license
+from activations.services.post import notices
 from activations.services.results import BadInput, Refused, bad_reason, lacking, public_id
 
 
@@ -157,7 +158,9 @@ class _OpenCase:
         )
         names = {"restoration_id": self.case.restoration_id, "activation_id": self.activation.activation_id}
         self.book.add(kind, {**names, **more})
-        replies.keep_verdict(self.case, text, self.book)
+        reply = replies.keep_verdict(self.case, text, self.book)
+        if verdict is RestorationState.APPROVED:
+            notices.tell_contacts(reply, self.activation, "restored")
         return None
 
 

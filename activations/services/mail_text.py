@@ -1,4 +1,4 @@
-"""The text of a mail: its subject, its readable parts and attached texts, decoded. And, to be searched, all of it."""
+"""The text of a pasted or uploaded mail, as the desk looks at it; and, to be searched for secrets, all of it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from email.message import EmailMessage
 from email.parser import BytesParser
 from itertools import islice
 
+from activations.mailtext import read_mail
+from activations.mailtext.decoding import decoded
+
 MAIL = re.compile(rb"\A(?:[\w-]+:[^\n]*\n(?:[ \t][^\n]*\n)*){2,}\r?\n")
 # The source of a mail, pasted as it is: its parts may be encoded, so they must be decoded before anything is searched.
 MIME = re.compile(r"^(?:MIME-Version|Content-Transfer-Encoding):", re.IGNORECASE | re.MULTILINE)
 HEADER_LETTERS = 20_000
-TEXT_FILES = (".txt", ".req")  # whatever media type the mail program gave them
-MAIL_FILES = (".eml",)
-MOST_PARTS, MOST_NESTED = 200, 4  # of one mail, and of mails within mails
+SEAM = re.compile(rb"^--|message/rfc822", re.MULTILINE | re.IGNORECASE)
+MOST_SEAMS, MOST_PARTS = 400, 200  # of what is searched for secrets: a mail of more cannot be searched in time
 
 
 def text_of_paste(text: str) -> str:
@@ -25,72 +27,28 @@ def text_of_paste(text: str) -> str:
     return text_of_upload(text.encode("utf-8", "replace")) if MIME.search(head) else text
 
 
-SEAM = re.compile(rb"^--|message/rfc822", re.MULTILINE | re.IGNORECASE)
-MOST_SEAMS = 400
+def source_of_file(data: bytes) -> str | bytes:
+    """A file as the reader of Usage Requests takes it: of a mail whose parts are encoded, their text."""
+    head = data[:HEADER_LETTERS].replace(b"\r\n", b"\n").split(b"\n\n", 1)[0]
+    return text_of_upload(data) if MIME.search(head.decode("latin-1")) else data
 
 
 def text_of_upload(data: bytes) -> str:
-    """The text of an uploaded file: of a mail its subject, its readable parts and attached texts (.txt, .req, .eml),
-    base64 and quoted-printable decoded; of anything else all of it.
+    """The text of an uploaded file: of a mail everything that a request or a code may stand in (`mailtext`), decoded;
+    of anything else all of it.
     """
-    parts = list(islice(_texts(data, MOST_NESTED), MOST_PARTS)) if _is_mail(data) else []
+    parts = read_mail(data).searchable if MAIL.match(data[:HEADER_LETTERS].replace(b"\r\n", b"\n")) else ()
     # Some charsets decode to halves of characters, which no page and no table can hold.
-    return ("\n\n".join(parts) or _decoded(data)).encode("utf-8", "replace").decode()
-
-
-def _is_mail(data: bytes) -> bool:
-    """Whether it is a mail that can be taken apart: one of thousands of parts is no letter, and costs minutes."""
-    seams = len(SEAM.findall(data))
-    return seams <= MOST_SEAMS and bool(MAIL.match(data[:HEADER_LETTERS].replace(b"\r\n", b"\n")))
-
-
-def _texts(data: bytes, nested: int) -> Iterator[str]:
-    try:
-        mail = BytesParser(policy=policy.default).parsebytes(data)
-    except (*_MALFORMED, RecursionError):
-        yield _decoded(data)
-        return
-    with suppress(*_MALFORMED):
-        # The License ID is often in the subject only.
-        yield str(mail.get("Subject", ""))
-    for part in mail.walk():
-        if part.is_multipart():
-            continue
-        name = _file_name(part)
-        if name.endswith(MAIL_FILES) and nested > 1:
-            yield from _texts(_bytes_of(part), nested - 1)
-        elif name.endswith(TEXT_FILES):
-            yield _decoded(_bytes_of(part))
-        elif part.get_content_maintype() == "text":
-            try:
-                yield str(part.get_content())
-            except _MALFORMED:
-                yield _decoded(_bytes_of(part))
+    return ("\n\n".join(parts) or decoded(data)[0]).encode("utf-8", "replace").decode()
 
 
 # What Python's email package raises over mails that nobody would write.
 _MALFORMED = (LookupError, ValueError, TypeError, AttributeError)
 
 
-def _file_name(part: EmailMessage) -> str:
-    try:
-        return (part.get_filename() or "").strip().lower()
-    except _MALFORMED:
-        return ""
-
-
 def _bytes_of(part: EmailMessage) -> bytes:
     data = part.get_payload(decode=True)
     return data if isinstance(data, bytes) else b""
-
-
-def _decoded(data: bytes) -> str:
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return data.decode("utf-16", "replace")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("cp1252", "replace")
 
 
 def everything_in(data: bytes) -> Iterator[str | bytes]:

@@ -11,14 +11,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import TypeVar
 
 from chariot_license.protocol.codes import find_codes
 from chariot_license.protocol.errors import ProtocolError
 from django.db import transaction
 from django.db.models import Model
-from django.utils import timezone
 
 from activations.domain import letters
 from activations.domain.decisions import Decision
@@ -233,6 +232,12 @@ def new_request(license_id: str, hosts: Iterable[str]) -> Draft:
     return _draft(text_in_use(ReplyKind.NEW_REQUEST), values, license_id=license_id)
 
 
+def features_ending(license_id: str, features: Iterable[tuple[str, date]]) -> Draft:
+    """Tells that features end; `features` are (code, last day)."""
+    named = "\n".join(f"- {code}: {last_day:%Y-%m-%d}" for code, last_day in features)
+    return _draft(text_in_use(ReplyKind.ENDING), {"license_id": license_id, "features": named}, license_id=license_id)
+
+
 def _draft(text: Text, values: dict[str, str], **about: str) -> Draft:
     return Draft(text.kind, text.version, letters.render(text.body, values), **about)
 
@@ -255,8 +260,8 @@ _EDGES = {"first_line": "first", "last_line": "last"}
 # --- keeping it --------------------------------------------------------------------------------------------
 
 
-def keep_answer(case: Case, answer: UsageLicense | None, text: Text) -> str:
-    """Keeps the reply to the Usage Request that is being booked, written from this text, and gives its words."""
+def keep_answer(case: Case, answer: UsageLicense | None, text: Text) -> Reply:
+    """Keeps the reply to the Usage Request that is being booked, written from this text."""
     request = case.read.request
     draft = to_request(
         case.decision,
@@ -266,12 +271,12 @@ def keep_answer(case: Case, answer: UsageLicense | None, text: Text) -> str:
         answer=answer,
         text=text,
     )
-    return keep(draft, actor=case.book.actor, at=case.book.now).body
+    return keep(draft, actor=case.book.actor, at=case.book.now)
 
 
-def keep_verdict(case: Restoration, text: Text, book: Book) -> str:
-    """Keeps what the customer of a decided restoration is told, and gives its words."""
-    return keep(verdict(case, text, book.reason), actor=book.actor, at=book.now).body
+def keep_verdict(case: Restoration, text: Text, book: Book) -> Reply:
+    """Keeps what the customer of a decided restoration is told."""
+    return keep(verdict(case, text, book.reason), actor=book.actor, at=book.now)
 
 
 def keep(draft: Draft, *, actor: Actor, at: datetime) -> Reply:
@@ -291,13 +296,3 @@ def keep(draft: Draft, *, actor: Actor, at: datetime) -> Reply:
 
 def _row(model: type[Row], field: str, name: str) -> Row | None:
     return model._default_manager.filter(**{field: name}).first() if name else None
-
-
-def keep_sent(*, draft: Draft, actor: Actor) -> Reply | Refused:
-    """Stores a draft that was sent although nothing was booked."""
-    if not any(actor.may(ability) for ability in SENDERS):
-        refused = lacking(actor, SENDERS[:1])
-        assert refused is not None  # it lacks each of them  # noqa: S101
-        return refused
-    with transaction.atomic():
-        return keep(draft, actor=actor, at=timezone.now())

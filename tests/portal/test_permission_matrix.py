@@ -29,6 +29,8 @@ DESK = (Ability.ISSUE, Ability.DEACTIVATE)
 READ = (Ability.READ_LEDGER,)
 CREATE, CHANGE = (Ability.CREATE_LICENSE,), (Ability.CHANGE_LICENSE,)
 DECIDE = (Ability.DECIDE_RESTORATION,)
+SENDERS = (*DESK, Ability.CHANGE_LICENSE)
+MAIL = (*SENDERS, Ability.READ_LEDGER)
 
 # Whoever has one of the abilities gets in; the rest are the pages of Django's own that concern the account itself.
 PAGES: dict[str, Who] = {
@@ -46,6 +48,18 @@ PAGES: dict[str, Who] = {
     "desk_keep_reply": (*DESK, Ability.CHANGE_LICENSE),
     "desk_deactivate": (Ability.DEACTIVATE,),
     "desk_deactivated": (Ability.DEACTIVATE,),
+    "inbox": MAIL,
+    "inbox_bring": SENDERS,
+    "inbox_conversation": MAIL,
+    "inbox_change": SENDERS,
+    "inbox_note": SENDERS,
+    "inbox_write": SENDERS,
+    "inbox_open": SENDERS,
+    "inbox_finding": SENDERS,
+    "inbox_attachment": MAIL,
+    "inbox_original": (Ability.SHOW_LICENSE_KEY, Ability.DECIDE_AS_LEAD),
+    "outbox_decide": SENDERS,
+    "automatic_answers": (Ability.EDIT_REPLIES, Ability.READ_LEDGER),
     "activation_mark_lost": (Ability.MARK_LOST,),
     "activation_request_restoration": (Ability.REQUEST_RESTORATION,),
     "restoration_approve": DECIDE,
@@ -73,6 +87,7 @@ LISTS: dict[str, Who] = {
     "activations_intakeentry": ANY,
     "activations_ledgerentry": READ,
     "activations_license": ANY,
+    "activations_outgoingmail": MAIL,
     "activations_product": ANY,
     "activations_reply": ANY,
     "activations_replytext": ANY,

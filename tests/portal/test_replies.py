@@ -17,6 +17,7 @@ from activations.services.deactivate import Deactivated, deactivate_activation
 from activations.services.issue import Submission, submit_usage_request
 from activations.services.licenses import LicenseChange, LicenseCreated, change_license
 from activations.services.losses import mark_lost, request_restoration
+from activations.services.post import answers
 from activations.services.replies import TextChanged, change_text
 from activations.services.results import BadInput, Refused
 from tests.portal.cast import (
@@ -208,8 +209,8 @@ def test_a_verdict_is_kept_with_the_case(license: LicenseCreated, pump: Chariot)
     assert isinstance(change("No, for {reason}", kind="denied"), TextChanged)
     reason = f"They sent {license.license_key} and {pump.deactivate()}."
     with transaction.atomic(), Book(chain=license.license_id, actor=LEAD, source=SOURCE, reason=reason) as book:
-        denied = replies.keep_verdict(case, replies.text_of_verdict(RestorationState.DENIED), book)
-        restored = replies.keep_verdict(case, replies.text_of_verdict(RestorationState.APPROVED), book)
+        denied = replies.keep_verdict(case, replies.text_of_verdict(RestorationState.DENIED), book).body
+        restored = replies.keep_verdict(case, replies.text_of_verdict(RestorationState.APPROVED), book).body
     assert denied == "No, for They sent [License Key] and [deactivation code].\n"
     assert "what you wrote to us about pump-house" in restored
     assert [(one.kind, one.text_version, one.restoration) for one in Reply.objects.order_by("id")] == [
@@ -225,11 +226,11 @@ def test_a_draft_is_kept_when_its_sender_says_so(license: LicenseCreated) -> Non
     draft = replies.not_accepted("license-key-replaced", license.license_id)
     assert not Reply.objects.exists()
     earliest = timezone.now() - timedelta(seconds=1)
-    kept = replies.keep_sent(draft=draft, actor=AGENT)
+    kept = answers.keep_sent(draft=draft, actor=AGENT)
     assert isinstance(kept, Reply)
     assert (kept.kind, kept.body, kept.license) == ("not-accepted", draft.body, license_row(license.license_id))
     assert kept.written_at > earliest
-    refused = replies.keep_sent(draft=draft, actor=AUDITOR)
+    refused = answers.keep_sent(draft=draft, actor=AUDITOR)
     assert isinstance(refused, Refused)
     assert refused.code == "not-allowed"
     assert Reply.objects.count() == 1
@@ -269,7 +270,7 @@ def test_new_requests_are_asked_for_by_host(license: LicenseCreated) -> None:
     draft = replies.new_request(license.license_id, ["pump-house", "filter-hall"])
     assert "It takes no activation.\n\n- pump-house\n- filter-hall\n\n" in draft.body
     assert "- every Chariot of this license" in replies.new_request(license.license_id, []).body
-    kept = replies.keep_sent(draft=draft, actor=MANAGER)
+    kept = answers.keep_sent(draft=draft, actor=MANAGER)
     assert isinstance(kept, Reply)
     assert (kept.kind, kept.license) == ("new-request", license_row(license.license_id))
 

@@ -19,6 +19,7 @@ from activations.management.base import (
 )
 from activations.management.files import read_input
 from activations.services.issue import Submission, submit_usage_request
+from activations.services.mail_text import source_of_file
 
 CHOICES = [choice.value for choice in Choice]
 
@@ -44,7 +45,7 @@ class Command(PortalCommand):
     def perform(self, options: dict[str, Any]) -> dict[str, Any]:
         submission = done(
             submit_usage_request(
-                source=read_input(options["file"]),
+                source=source_of_file(read_input(options["file"])),
                 actor=named_actor(options["actor"]),
                 origin=SOURCE,
                 dry_run=options["dry_run"],

@@ -1,0 +1,166 @@
+"""The conversation that a page of the desk answers, and the address that its reply goes to.
+
+The forms carry both (`conversation`, `to`); without a conversation the desk works as it does for pasted texts. An
+address that is no contact of the customer takes a tick of its own, which the server asks for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest
+
+from activations import mail_queries
+from activations.admin.access import actor_of, may
+from activations.admin.mail_words import checks_words
+from activations.models import Contact, Conversation, IncomingMail, OutgoingMail
+from activations.services.post.conversations import address_warning
+from activations.services.post.outbox import Envelope
+from activations.services.replies import SENDERS
+from activations.services.results import BadInput
+
+MOST = 12  # addresses that are offered
+NOT_CHOSEN = "Choose the address that the reply goes to; nothing was booked or sent."
+NOT_TICKED = (
+    "{address} is not a known contact, so nothing was booked or sent. Tick the box below the address if the reply "
+    "shall go there all the same."
+)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An address that the reply may go to. `warning` speaks against it and asks for a tick."""
+
+    address: str
+    what: str
+    warning: str
+    chosen: bool
+    ticked: bool
+
+
+@dataclass(frozen=True)
+class ReplyTo:
+    """What a form shows and carries."""
+
+    conversation: Conversation
+    choices: tuple[Choice, ...]
+    checks: tuple[tuple[str, str], ...]
+    held_by: str  # the colleague who has claimed it, if another one has
+
+
+def begin(request: HttpRequest, conversation: Conversation, to: str = "") -> None:
+    """From here on the page of this request answers the conversation."""
+    request.portal_answers = (conversation, to)  # type: ignore[attr-defined]
+
+
+def conversation_of(request: HttpRequest) -> Conversation | None:
+    """The conversation that is answered here: the page's own, or the one that the form carries."""
+    begun = getattr(request, "portal_answers", None)
+    if begun is None:
+        given = request.POST.get("conversation", "")
+        known = given.isascii() and given.isdecimal() and len(given) < 19 and may(request, *SENDERS)
+        row = Conversation.objects.select_related("customer").filter(pk=int(given)).first() if known else None
+        begun = (row, request.POST.get("to", ""))
+        request.portal_answers = begun  # type: ignore[attr-defined]
+    found: Conversation | None = begun[0]
+    return found
+
+
+def reply_to(request: HttpRequest, customer_pk: int | None) -> ReplyTo | None:
+    """The addresses for the reply, for a form; None where no conversation is answered."""
+    conversation = conversation_of(request)
+    if conversation is None:
+        return None
+    newest = conversation.incoming.order_by("automatic", "-fetched_at", "-id").first()
+    holder = conversation.assigned_to
+    return ReplyTo(
+        conversation=conversation,
+        choices=choices(request, conversation, customer_pk),
+        checks=tuple(checks_words(newest.checks)) if newest else (),
+        held_by=holder if holder and holder != actor_of(request).name else "",
+    )
+
+
+def choices(
+    request: HttpRequest, conversation: Conversation | None, customer_pk: int | None, first: str = ""
+) -> tuple[Choice, ...]:
+    """Every address that the reply may go to, each once. `first` is offered before all others."""
+    wanted = request.POST.get("to", "") or _begun_with(request)
+    offered: dict[str, tuple[str, str]] = {}
+    for address, what in _addresses(conversation, customer_pk, first):
+        if address:
+            offered.setdefault(address.lower(), (address, what))
+    rows = list(offered.values())[:MOST]
+    chosen = wanted if wanted in [address for address, _ in rows] else (rows[0][0] if rows else "")
+    ticked = request.POST.getlist("unknown")
+    return tuple(
+        Choice(address, what, _warning(address, customer_pk), address == chosen, address in ticked)
+        for address, what in rows
+    )
+
+
+def envelope_for(request: HttpRequest, customer_pk: int | None) -> Envelope | BadInput | None:
+    """Where the reply goes, as the form says; None without a conversation; what is wrong with the choice."""
+    conversation = conversation_of(request)
+    if conversation is None:
+        if request.POST.get("conversation"):
+            return BadInput(
+                "conversation-unknown", "There is no such conversation. Open the mail from the inbox again."
+            )
+        return None
+    address = chosen_address(request, choices(request, conversation, customer_pk))
+    return address if isinstance(address, BadInput) else Envelope(conversation.pk, address)
+
+
+def chosen_address(request: HttpRequest, offered: tuple[Choice, ...]) -> str | BadInput:
+    """The address in the form, if it is one of those offered, and ticked where it has to be."""
+    wanted = request.POST.get("to", "")
+    choice = next((each for each in offered if each.address == wanted), None)
+    if choice is None:
+        return BadInput("address-not-chosen", NOT_CHOSEN)
+    if choice.warning and not choice.ticked:
+        return BadInput("address-unknown", NOT_TICKED.format(address=choice.address))
+    return choice.address
+
+
+def queued(request: HttpRequest, **about: Any) -> dict[str, Any]:
+    """What the page of a result remembers: the conversation, and the mail that the booking queued, if it did."""
+    conversation = conversation_of(request)
+    if conversation is None:
+        return {}
+    mail = OutgoingMail.objects.filter(conversation=conversation, **about).order_by("-pk").first()
+    return {"conversation": conversation.pk, "mail": mail.pk if mail else None, "to": request.POST.get("to", "")}
+
+
+def shown(kept: dict[str, Any]) -> dict[str, Any]:
+    """The same for the template, as it stands now."""
+    if "conversation" not in kept:
+        return {}
+    mail = OutgoingMail.objects.filter(pk=kept["mail"]).first() if kept.get("mail") else None
+    row = Conversation.objects.filter(pk=kept["conversation"]).first()
+    return {"queued_mail": mail, "answered": row, "not_booked": mail_queries.not_booked(row.pk) if row else 0}
+
+
+def _begun_with(request: HttpRequest) -> str:
+    return str(getattr(request, "portal_answers", (None, ""))[1])
+
+
+def _addresses(conversation: Conversation | None, customer_pk: int | None, first: str) -> Iterator[tuple[str, str]]:
+    yield first, "where it went before"
+    mails: list[IncomingMail] = []
+    if conversation is not None:
+        mails = list(conversation.incoming.order_by("automatic", "-fetched_at", "-id").defer("text", "own_text")[:20])
+    for mail in mails:
+        yield mail.from_address, "wrote this mail"
+    for mail in mails:
+        yield mail.reply_address, f"Reply-To of the mail from {mail.from_address}; not its sender"
+    if customer_pk is None:
+        return
+    for email in Contact.objects.filter(customer_id=customer_pk).order_by("pk").values_list("email", flat=True)[:MOST]:
+        yield email, "contact of the customer"
+
+
+def _warning(address: str, customer_pk: int | None) -> str:
+    return address_warning(None, address, customer_pk)

@@ -1,0 +1,147 @@
+"""One mail of the outbox to the mail server, by the backend that the settings name."""
+
+from __future__ import annotations
+
+import smtplib
+from collections.abc import Callable
+from email.charset import QP, Charset
+from email.utils import format_datetime
+
+from django.conf import settings
+from django.core.mail import EmailMessage, get_connection
+from django.core.mail.backends.base import BaseEmailBackend
+from django.core.mail.backends.smtp import EmailBackend as SmtpBackend
+
+from activations.models import OutgoingMail
+from activations.services.post import outbox
+
+# Not every server on the way takes 8 bits (RFC 6152), and what one of them recodes is no longer what we sent.
+_IN_ASCII = Charset("utf-8")
+_IN_ASCII.body_encoding = QP
+
+
+def send(pk: int) -> str:
+    """Sends a due mail; returns its state afterwards, "" if it was not ours to send. See `outbox` for the states."""
+    mail = outbox.claim(pk)
+    if mail is None:
+        return ""
+    try:
+        message = to_message(mail)
+        message.message()  # once now: what cannot be written as a mail is known before a server hears of it
+    except Exception as error:
+        outbox.note_refused(mail, f"This mail cannot be written: {str(error)[:300] or type(error).__name__}")
+    else:
+        _send(mail, message)
+    mail.refresh_from_db()
+    return mail.state
+
+
+def _send(mail: OutgoingMail, message: EmailMessage) -> None:
+    try:
+        backend: BaseEmailBackend = get_connection(fail_silently=False)
+        backend.open()
+    except Exception as error:  # not one byte of the mail was given to anybody: whatever failed, it may be tried again
+        outbox.note_unreached(mail, said(error))
+    else:
+        _give(mail, message, backend)
+
+
+def _give(mail: OutgoingMail, message: EmailMessage, backend: BaseEmailBackend) -> None:
+    given = _watched(backend)
+    try:
+        backend.send_messages([message])
+    except smtplib.SMTPRecipientsRefused as refused:
+        codes = [code for code, _ in refused.recipients.values()]
+        _not_taken(mail, refused, for_good=all(code >= 500 for code in codes))
+    except smtplib.SMTPResponseException as refused:
+        # An answer of the server is certain: to the sender's address or to the mail itself, it said no.
+        _not_taken(mail, refused, for_good=refused.smtp_code >= 500)
+    except smtplib.SMTPNotSupportedError as refused:
+        outbox.note_refused(mail, said(refused))
+    except Exception as error:
+        if given():
+            outbox.note_unknown(mail, said(error))
+        else:
+            _not_taken(mail, error, for_good=isinstance(error, ValueError))  # an address that SMTP cannot carry
+    else:
+        outbox.note_sent(mail)
+    finally:
+        _close(backend)
+
+
+def _watched(backend: BaseEmailBackend) -> Callable[[], bool]:
+    """Whether the server may have the mail: by SMTP only once DATA was begun, by another way from the start."""
+    connection = getattr(backend, "connection", None)
+    if not isinstance(backend, SmtpBackend) or not isinstance(connection, smtplib.SMTP):
+        return lambda: True
+    begun = []
+    give = connection.data
+
+    def data(content: bytes | str) -> tuple[int, bytes]:
+        begun.append(True)
+        return give(content)
+
+    connection.data = data  # type: ignore[method-assign,assignment]
+    return lambda: bool(begun)
+
+
+def _not_taken(mail: OutgoingMail, refused: Exception, *, for_good: bool) -> None:
+    note = outbox.note_refused if for_good else outbox.note_unreached
+    note(mail, said(refused))
+
+
+def _close(backend: BaseEmailBackend) -> None:
+    try:
+        backend.close()
+    except Exception:  # the mail's end is noted; a farewell that fails changes nothing
+        return
+
+
+def to_message(mail: OutgoingMail) -> EmailMessage:
+    """The mail as it goes out: plain text, its Usage License inline and as a file, threaded by RFC 5322."""
+    headers = {
+        "Message-ID": f"<{mail.message_id}>",
+        "Date": format_datetime(mail.queued_at),
+        # No machine shall answer with an absence note to what a machine wrote (RFC 3834).
+        "Auto-Submitted": "auto-replied" if mail.queued_by == "automatic" else "no",
+    }
+    if mail.in_reply_to:
+        headers["In-Reply-To"] = f"<{mail.in_reply_to}>"
+    if mail.references:
+        headers["References"] = " ".join(f"<{each}>" for each in mail.references.split("\n"))
+    message = EmailMessage(
+        subject=_one_line(mail.subject),
+        body=mail.body,
+        from_email=settings.DEFAULT_FROM_EMAIL,
+        to=[mail.to_address],
+        headers=headers,
+    )
+    if not mail.body.isascii():
+        message.encoding = _IN_ASCII
+    if mail.attachment:
+        message.attach(mail.attachment_name, mail.attachment, "text/plain")
+    return message
+
+
+def _one_line(text: str) -> str:
+    """Whatever else a subject came to hold, it begins no other header."""
+    return " ".join(text.split())
+
+
+def said(error: Exception) -> str:
+    """What went wrong, for staff: the server's words, no traceback and no address of ours."""
+    if isinstance(error, smtplib.SMTPAuthenticationError):
+        return "The mail server does not accept our name and password. Check EMAIL_URL."
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        answers = [f"{code} {_words(text)}" for code, text in error.recipients.values()]
+        return f"The mail server refused the address: {'; '.join(answers)}"
+    if isinstance(error, smtplib.SMTPResponseException):
+        return f"The mail server refused the mail: {error.smtp_code} {_words(error.smtp_error)}"
+    if isinstance(error, OSError):
+        return f"The connection to the mail server failed: {error.strerror or type(error).__name__}"
+    return f"Sending failed: {type(error).__name__}"
+
+
+def _words(text: bytes | str) -> str:
+    plain = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+    return " ".join(plain.split())[:500]

@@ -1,0 +1,127 @@
+"""Who answers a conversation, and where it stands. Nothing here is booked: it is about our work, not a license."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.utils import timezone
+
+from activations.domain.words import Actor, ConversationState, Priority
+from activations.models import Contact, Conversation, ConversationNote
+from activations.services.intake import without_secrets
+from activations.services.replies import SENDERS
+from activations.services.results import BadInput, Refused, bad_letters, lacking
+
+LONGEST_NOTE = 4000
+
+
+@dataclass(frozen=True)
+class Changed:
+    conversation: Conversation
+
+
+def claim_conversation(*, conversation_pk: int, actor: Actor, held_by: str = "") -> Changed | Refused:
+    """Takes a conversation that nobody has; or, named in `held_by`, from the colleague whom the person saw there. Of
+    two who claim at once one gets it.
+    """
+    refused = _may_answer(actor)
+    if refused:
+        return refused
+    row = Conversation.objects.filter(pk=conversation_pk)
+    if not row.filter(assigned_to=held_by).update(assigned_to=actor.name):
+        holder = row.values_list("assigned_to", flat=True).first()
+        if holder == actor.name:
+            return Changed(row.get())
+        said = f"{holder} has claimed it" if holder else "it was given back"
+        return Refused("conversation-claimed", f"You were not the first: {said} in the meantime.", {"holder": holder})
+    return Changed(row.get())
+
+
+def release_conversation(*, conversation_pk: int, actor: Actor) -> Changed | Refused:
+    """Gives one's own conversation back to all."""
+    refused = _may_answer(actor)
+    if refused:
+        return refused
+    row = Conversation.objects.filter(pk=conversation_pk)
+    if not row.filter(assigned_to=actor.name).update(assigned_to=""):
+        return Refused("conversation-not-yours", "This conversation is not yours, so you cannot give it back.")
+    return Changed(row.get())
+
+
+def place_conversation(*, conversation_pk: int, state: str, actor: Actor) -> Changed | Refused | BadInput:
+    """Moves a conversation by hand: done without an answer, waiting for the customer, or open again."""
+    refused = _may_answer(actor)
+    if refused:
+        return refused
+    try:
+        wanted = ConversationState(state)
+    except ValueError:
+        return BadInput("state-unknown", f"Choose one of: {', '.join(ConversationState)}.")
+    problem = not_yours(conversation_pk, actor)
+    if problem:
+        return problem
+    row = Conversation.objects.filter(pk=conversation_pk)
+    row.update(state=wanted, waits_since=timezone.now() if wanted is ConversationState.OPEN else None)
+    return Changed(row.get())
+
+
+def rank_conversation(*, conversation_pk: int, priority: int, actor: Actor) -> Changed | Refused | BadInput:
+    refused = _may_answer(actor)
+    if refused:
+        return refused
+    if priority not in list(Priority):
+        return BadInput("priority-unknown", "Choose normal, high or urgent.")
+    Conversation.objects.filter(pk=conversation_pk).update(priority=priority)
+    return Changed(Conversation.objects.get(pk=conversation_pk))
+
+
+def add_note(*, conversation_pk: int, text: str, actor: Actor) -> ConversationNote | Refused | BadInput:
+    """A note for colleagues. Secrets in it are blacked out: notes are kept for good."""
+    refused = _may_answer(actor)
+    if refused:
+        return refused
+    text = text.replace("\r\n", "\n").strip()
+    if not text:
+        return BadInput("note-empty", "The note is empty. Write what your colleagues should know.")
+    if len(text) > LONGEST_NOTE:
+        return BadInput("note-too-long", f"The note has {len(text)} letters; {LONGEST_NOTE} are kept. Shorten it.")
+    unseen = bad_letters(text, "The note", "note-unfit", lines=True)
+    if unseen:
+        return unseen
+    with transaction.atomic():
+        return ConversationNote.objects.create(
+            conversation_id=conversation_pk,
+            text=without_secrets(text),
+            written_at=timezone.now(),
+            written_by=actor.name,
+        )
+
+
+def not_yours(conversation_pk: int, actor: Actor) -> Refused | None:
+    """Why this person may not answer the conversation now: a colleague has claimed it."""
+    holder = Conversation.objects.filter(pk=conversation_pk).values_list("assigned_to", flat=True).first()
+    if holder and holder != actor.name:
+        return Refused(
+            "conversation-claimed",
+            f"{holder} has claimed this conversation. Ask them, or take it over on its page, before you answer.",
+            {"holder": holder},
+        )
+    return None
+
+
+def address_warning(conversation: Conversation | None, address: str, customer_pk: int | None) -> str:
+    """What speaks against sending to this address: it is no contact of the customer whose license it is about."""
+    if customer_pk is None:
+        return "No customer is known for this conversation; nothing proves who wrote."
+    if Contact.objects.filter(customer_id=customer_pk, email__iexact=address).exists():
+        return ""
+    others = Contact.objects.filter(email__iexact=address).exclude(customer_id=customer_pk).select_related("customer")
+    other = others.first()
+    if other is not None:
+        return f"{address} is a contact of another customer: {other.customer.name}."
+    return f"{address} is not a contact of this customer. An address can be forged: ask a known contact if in doubt."
+
+
+def _may_answer(actor: Actor) -> Refused | None:
+    return None if any(actor.may(ability) for ability in SENDERS) else lacking(actor, SENDERS[:1])

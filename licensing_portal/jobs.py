@@ -1,0 +1,71 @@
+"""The periodic jobs without a second process: in the embedded default a thread of the web server runs what beat would.
+
+One process at a time does so: it holds a lock on a file, and when it ends, the next one that waits goes on.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+from django.db import close_old_connections
+
+from licensing_portal.celery import app
+
+log = logging.getLogger(__name__)
+
+TICK = 5.0  # seconds between looks at what is due
+QUIET = 60.0  # seconds after the start in which only the quick jobs run
+
+
+class Schedule:
+    """When each job of CELERY_BEAT_SCHEDULE is due; `now` counts seconds. Those that take long wait for the portal to
+    have started: at first they are due a minute later.
+    """
+
+    def __init__(self, jobs: Mapping[str, Mapping[str, Any]], now: float) -> None:
+        self._jobs = jobs
+        self._next = {name: now + (QUIET if job["schedule"] > QUIET else 0) for name, job in jobs.items()}
+
+    def due(self, now: float) -> list[str]:
+        """The tasks to run now, by name; each is due again after its own time."""
+        names = [name for name, at in self._next.items() if now >= at]
+        for name in names:
+            self._next[name] = now + float(self._jobs[name]["schedule"])
+        return [str(self._jobs[name]["task"]) for name in names]
+
+
+def run_one(task: str) -> None:
+    """Runs a job here and now. One that fails is logged, and the others go on."""
+    close_old_connections()
+    try:
+        app.tasks[task].apply(throw=True)
+    except Exception:
+        log.exception("the job %s failed; it runs again at its next time", task)
+    finally:
+        close_old_connections()
+
+
+def start() -> threading.Thread | None:
+    """Starts the thread, unless there is a broker and with it a worker and beat."""
+    if settings.CELERY_BROKER_URL:
+        return None
+    thread = threading.Thread(target=_run, name="jobs", daemon=True)
+    thread.start()
+    return thread
+
+
+def _run() -> None:
+    settings.VAR_DIR.mkdir(parents=True, exist_ok=True)
+    with (settings.VAR_DIR / "jobs.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        schedule = Schedule(settings.CELERY_BEAT_SCHEDULE, time.monotonic())
+        while True:
+            for task in schedule.due(time.monotonic()):
+                run_one(task)
+            time.sleep(TICK)

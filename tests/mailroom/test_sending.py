@@ -1,0 +1,422 @@
+"""Sending through a real SMTP server: every way in which it can end, and that no mail is sent twice by itself."""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+import time_machine
+from django.db import connection, transaction
+from django.utils import timezone
+from pytest_django import Settings
+
+from activations import tasks
+from activations.domain.words import ConversationState, OutgoingState
+from activations.mail import sending
+from activations.models import Conversation, IncomingMail, LedgerEntry, OutgoingMail
+from activations.models.rules import Event
+from activations.services.post import outbox
+from activations.services.post.keeping import keep_mail
+from activations.services.post.reading import read_kept
+from activations.services.post.signals import something_to_send
+from activations.services.results import BadInput, Refused
+from tests.mailroom.letters import CUSTOMER, bounce, letter
+from tests.mailroom.smtp import Catcher, Mood
+from tests.portal.cast import AGENT, AUDITOR
+from tests.support import without_triggers
+
+pytestmark = pytest.mark.django_db
+
+numbers = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def nobody_sends_by_itself() -> Iterator[None]:
+    """These tests say when a mail is sent; what a commit starts is tested with the jobs."""
+    something_to_send.disconnect(tasks._send_soon)
+    yield
+    something_to_send.connect(tasks._send_soon)
+
+
+def queued(
+    *, to: str = CUSTOMER, subject: str = "About your license", conversation: Conversation | None = None
+) -> OutgoingMail:
+    with transaction.atomic():
+        return outbox.queue(
+            outbox.Letter(key=f"test:{next(numbers)}", subject=subject, body="Good news.\n"),
+            to=to,
+            by=AGENT.name,
+            conversation=conversation,
+        )
+
+
+def again(mail: OutgoingMail) -> OutgoingMail:
+    mail.refresh_from_db()
+    return mail
+
+
+# --- how it can end ----------------------------------------------------------------------------------------
+
+
+def test_sent(smtp: Catcher) -> None:
+    mail = queued()
+
+    assert sending.send(mail.pk) == OutgoingState.SENT
+    assert again(mail).sent_at is not None
+    assert (mail.attempts, mail.claim, mail.problem) == (1, "", "")
+    assert smtp.message_ids == [mail.message_id]
+    assert smtp.recipients == [[CUSTOMER]]
+
+    assert sending.send(mail.pk) == "", "it is not sent again"
+    assert len(smtp.mails) == 1
+
+
+@pytest.mark.parametrize(
+    ("mood", "said"),
+    [
+        (Mood.REFUSES_ADDRESS, "The mail server refused the address: 550 5.1.1 No such user here"),
+        (Mood.REFUSES_MAIL, "The mail server refused the mail: 554 5.7.1 Spam, says our filter"),
+    ],
+)
+def test_refused_for_good(smtp: Catcher, mood: Mood, said: str) -> None:
+    mail, smtp.mood = queued(), mood
+
+    assert sending.send(mail.pk) == OutgoingState.FAILED
+    assert again(mail).problem == said
+    assert not smtp.mails
+
+    smtp.mood = Mood.TAKES
+    with time_machine.travel(timezone.now() + timedelta(days=2)):
+        assert tasks.send_mails_job() == 0, "nothing is tried again by itself"
+
+
+@pytest.mark.parametrize("mood", [Mood.BUSY, Mood.CLOSING, Mood.BUSY_AFTER_DATA, Mood.DROPS_AT_ADDRESS], ids=str)
+def test_not_taken_for_now(smtp: Catcher, mood: Mood) -> None:
+    """A server that broke off before the mail was given to it cannot have it."""
+    mail, smtp.mood = queued(), mood
+
+    assert sending.send(mail.pk) == OutgoingState.QUEUED
+    assert again(mail).problem != ""
+    assert timedelta(0) < mail.next_attempt_at - timezone.now() <= outbox.WAITS[0]
+    assert sending.send(mail.pk) == "", "it is not due yet"
+
+    smtp.mood = Mood.TAKES
+    with time_machine.travel(mail.next_attempt_at):
+        assert tasks.send_mails_job() == 1
+    assert again(mail).state == OutgoingState.SENT
+    assert mail.problem == ""
+    assert smtp.message_ids == [mail.message_id]
+
+
+def test_tried_less_and_less_often_and_then_no_more(smtp: Catcher) -> None:
+    mail, smtp.mood = queued(), Mood.BUSY
+    waits = []
+    now = timezone.now()
+    while True:
+        with time_machine.travel(now, tick=False):
+            state = sending.send(mail.pk)
+        if state != OutgoingState.QUEUED:
+            break
+        waits.append(again(mail).next_attempt_at - now)
+        now = mail.next_attempt_at
+
+    assert waits == list(outbox.WAITS)
+    assert state == OutgoingState.FAILED
+    assert again(mail).attempts == len(outbox.WAITS) + 1
+    assert "451 4.7.1 Greylisted" in mail.problem
+    assert timedelta(days=2) < now - mail.queued_at < timedelta(days=4)
+
+
+def test_a_server_that_is_not_there(smtp: Catcher) -> None:
+    mail = queued()
+    smtp.refuse_connections()
+
+    assert sending.send(mail.pk) == OutgoingState.QUEUED
+    assert again(mail).problem == "The connection to the mail server failed: Connection refused"
+
+    smtp.listen()
+    with time_machine.travel(mail.next_attempt_at):
+        assert sending.send(mail.pk) == OutgoingState.SENT
+
+
+def test_a_wrong_password_of_ours_is_no_fault_of_the_mail(smtp: Catcher, settings: Settings) -> None:
+    """This server knows no AUTH at all; whatever the log-in says, not one byte of the mail was given away."""
+    mail = queued()
+    settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = "portal", "secret-of-ours"
+
+    assert sending.send(mail.pk) == OutgoingState.QUEUED
+    assert again(mail).problem != ""
+    assert "secret-of-ours" not in mail.problem
+
+
+@pytest.mark.parametrize("mood", [Mood.DROPS_AFTER_DOT, Mood.HANGS_AFTER_DOT, Mood.HANGS_BEFORE_DOT], ids=str)
+def test_what_the_server_may_have_is_never_sent_again_by_itself(smtp: Catcher, settings: Settings, mood: Mood) -> None:
+    settings.EMAIL_TIMEOUT = 1
+    mail, smtp.mood = queued(), mood
+
+    assert sending.send(mail.pk) == OutgoingState.UNKNOWN
+    assert again(mail).problem != ""
+    arrived = len(smtp.mails)
+    assert arrived == (0 if mood is Mood.HANGS_BEFORE_DOT else 1), "which is why nobody can know"
+
+    smtp.mood = Mood.TAKES
+    for days in range(1, 5):
+        with time_machine.travel(timezone.now() + timedelta(days=days)):
+            assert tasks.send_mails_job() == 0
+            assert sending.send(mail.pk) == ""
+    assert len(smtp.mails) == arrived
+
+
+def test_a_sender_that_was_killed_leaves_a_mail_that_is_unknown(
+    transactional_db: None, smtp: Catcher, settings: Settings
+) -> None:
+    mail, smtp.mood = queued(), Mood.HANGS_AFTER_DOT
+    connection.close()  # a child must not share it
+    child = multiprocessing.get_context("fork").Process(target=sending.send, args=(mail.pk,))
+    child.start()
+    assert child.pid is not None
+    assert smtp.waiting.wait(30), "the sender waits for an answer to its mail"
+    os.kill(child.pid, signal.SIGKILL)
+    child.join()
+
+    assert again(mail).state == OutgoingState.SENDING
+    smtp.mood = Mood.TAKES
+    assert tasks.send_mails_job() == 0
+    assert again(mail).state == OutgoingState.SENDING, "its sender could still be at work"
+    with time_machine.travel(timezone.now() + outbox.SENDING_ENDS + timedelta(seconds=1)):
+        assert tasks.send_mails_job() == 0
+    assert again(mail).state == OutgoingState.UNKNOWN
+    assert "ended before the mail server's answer" in mail.problem
+    assert smtp.message_ids == [mail.message_id], "its Message-ID tells a person that it arrived"
+
+
+def test_two_workers_send_it_once(transactional_db: None, smtp: Catcher) -> None:
+    mails = [queued() for _ in range(5)]
+    start = threading.Barrier(4)
+    states: list[str] = []
+
+    def work() -> None:
+        start.wait()
+        try:
+            states.extend(sending.send(mail.pk) for mail in mails)
+        finally:
+            connection.close()
+
+    workers = [threading.Thread(target=work) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+
+    assert sorted(smtp.message_ids) == sorted(mail.message_id for mail in mails)
+    assert sorted(states) == [""] * 15 + [OutgoingState.SENT] * 5
+
+
+def test_without_the_claim_two_workers_send_it_twice(
+    transactional_db: None, smtp: Catcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The negative control of the test above: it would see a mail that goes out twice."""
+    mail = queued()
+    start = threading.Barrier(2)
+
+    def look_only(pk: int) -> OutgoingMail:
+        found = OutgoingMail.objects.get(pk=pk, state=OutgoingState.QUEUED)
+        start.wait()
+        return found
+
+    monkeypatch.setattr(outbox, "claim", look_only)
+
+    def work() -> None:
+        try:
+            sending.send(mail.pk)
+        finally:
+            connection.close()
+
+    workers = [threading.Thread(target=work) for _ in range(2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert smtp.message_ids == [mail.message_id] * 2
+
+
+def test_a_commit_starts_the_sending(transactional_db: None, smtp: Catcher) -> None:
+    something_to_send.connect(tasks._send_soon)
+    with transaction.atomic():
+        queued()
+        transaction.set_rollback(True)
+    assert not smtp.mails
+    assert not OutgoingMail.objects.exists()
+
+    with transaction.atomic():
+        mail = queued()
+        assert not smtp.mails, "not before the commit"
+    assert smtp.message_ids == [mail.message_id]
+
+
+def test_the_same_thing_is_queued_once(smtp: Catcher) -> None:
+    with transaction.atomic():
+        said = outbox.Letter(key="reply:7", subject="a", body="b")
+        one, two = (outbox.queue(said, to=CUSTOMER, by="agent", conversation=None) for _ in range(2))
+    assert one == two
+
+
+def test_nothing_is_queued_outside_a_transaction(transactional_db: None) -> None:
+    said = outbox.Letter(key="reply:7", subject="a", body="b")
+    with pytest.raises(RuntimeError, match="in the transaction of what it tells"):
+        outbox.queue(said, to=CUSTOMER, by="agent", conversation=None)
+
+
+# --- what a person decides ---------------------------------------------------------------------------------
+
+
+def unknown(smtp: Catcher) -> OutgoingMail:
+    mail, smtp.mood = queued(), Mood.DROPS_AFTER_DOT
+    assert sending.send(mail.pk) == OutgoingState.UNKNOWN
+    smtp.mood = Mood.TAKES
+    return again(mail)
+
+
+@pytest.mark.parametrize(("sent", "state"), [(True, OutgoingState.SENT), (False, OutgoingState.DROPPED)])
+def test_an_unknown_mail_is_settled_once(smtp: Catcher, sent: bool, state: OutgoingState) -> None:
+    mail = unknown(smtp)
+    refused = outbox.settle(mail_pk=mail.pk, sent=sent, actor=AUDITOR)
+    assert isinstance(refused, Refused)
+
+    assert isinstance(outbox.settle(mail_pk=mail.pk, sent=sent, actor=AGENT), outbox.Settled)
+    assert (again(mail).state, mail.settled_by) == (state, AGENT.name)
+    second = outbox.settle(mail_pk=mail.pk, sent=sent, actor=AGENT)
+    assert isinstance(second, Refused)
+    assert second.code == "mail-settled"
+    assert not LedgerEntry.objects.exists(), "what became of a mail is no matter of the ledger"
+
+
+def test_sent_again_on_a_click_and_once_on_two(smtp: Catcher) -> None:
+    mail = unknown(smtp)
+    shown = outbox.standing(mail)
+    first = outbox.send_again(mail_pk=mail.pk, to_address="bo@acme-water.example", shown=shown, actor=AGENT)
+    second = outbox.send_again(mail_pk=mail.pk, to_address="bo@acme-water.example", shown=shown, actor=AGENT)
+
+    assert isinstance(first, outbox.Settled)
+    assert isinstance(second, Refused)
+    assert second.code == "mail-on-its-way"
+    assert (again(mail).state, mail.settled_by) == (OutgoingState.DROPPED, AGENT.name)
+    assert (first.mail.to_address, first.mail.subject, first.mail.body) == (
+        "bo@acme-water.example", mail.subject, mail.body,
+    )  # fmt: skip
+    assert OutgoingMail.objects.get(pk=first.mail.pk).again == mail
+    assert sending.send(first.mail.pk) == OutgoingState.SENT
+    assert smtp.message_ids == [mail.message_id, first.mail.message_id]
+
+
+def test_a_mail_that_was_sent_is_sent_again_once_for_two_clicks(smtp: Catcher) -> None:
+    """The customer lost it: the first one stays what it is, so its state alone cannot tell the second click."""
+    mail = queued()
+    sending.send(mail.pk)
+    shown = outbox.standing(again(mail))
+    results = []
+    for _ in range(2):
+        results.append(outbox.send_again(mail_pk=mail.pk, to_address=CUSTOMER, shown=shown, actor=AGENT))
+        tasks.send_mails_job()  # the first may be out before the second click
+
+    assert again(mail).state == OutgoingState.SENT
+    assert [type(result) for result in results] == [outbox.Settled, Refused]
+    assert mail.sent_again.count() == 1
+    assert len(smtp.mails) == 2
+
+
+def test_sent_again_only_to_an_address(smtp: Catcher) -> None:
+    mail = unknown(smtp)
+    for address in ("", "nobody", "a@b.example\nBcc: c@d.example", "a@b.example, c@d.example"):
+        result = outbox.send_again(mail_pk=mail.pk, to_address=address, shown=outbox.standing(mail), actor=AGENT)
+        assert isinstance(result, BadInput), address
+        assert result.code == "address-invalid"
+    assert again(mail).state == OutgoingState.UNKNOWN
+
+
+# --- bounces -----------------------------------------------------------------------------------------------
+
+
+def read(source: bytes) -> IncomingMail:
+    mail = read_kept(keep_mail(source, mailbox="test").mail.pk)
+    assert mail is not None
+    return mail
+
+
+def test_a_mail_that_comes_back_is_seen_in_its_conversation(smtp: Catcher) -> None:
+    conversation = read(letter()).conversation
+    assert conversation is not None
+    mail = queued(conversation=conversation)
+    sending.send(mail.pk)
+    conversation.refresh_from_db()
+    assert conversation.state == ConversationState.WAITING
+
+    returned = read(bounce(mail.message_id, CUSTOMER))
+
+    assert returned.conversation == conversation
+    assert returned.automatic
+    assert again(mail).state == OutgoingState.BOUNCED
+    assert "User unknown" in mail.problem
+    conversation.refresh_from_db()
+    assert conversation.state == ConversationState.OPEN
+    assert conversation.waits_since is not None
+
+
+def test_a_notice_that_comes_back_is_seen_though_it_stood_in_no_conversation(smtp: Catcher) -> None:
+    mail = queued()
+    sending.send(mail.pk)
+
+    returned = read(bounce(mail.message_id, CUSTOMER))
+
+    assert again(mail).state == OutgoingState.BOUNCED
+    assert returned.conversation is not None
+    assert returned.conversation.state == ConversationState.OPEN
+
+
+def test_a_delay_is_no_bounce_and_a_foreign_mail_bounces_nothing(smtp: Catcher) -> None:
+    mail = queued()
+    sending.send(mail.pk)
+
+    read(bounce(mail.message_id, CUSTOMER, action="delayed", status="4.4.1"))
+    read(bounce("somebody-elses@mx.example", CUSTOMER))
+
+    assert again(mail).state == OutgoingState.SENT
+
+
+# --- what goes out -----------------------------------------------------------------------------------------
+
+
+def rewrite(mail: OutgoingMail, **values: str) -> None:
+    """Past the triggers, which let nobody change what a mail says."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE" if connection.vendor == "postgresql" else "SELECT 1")
+    with without_triggers(connection, [Event.UPDATE]):
+        OutgoingMail.objects.filter(pk=mail.pk).update(**values)
+
+
+def test_no_header_can_be_slipped_in(smtp: Catcher) -> None:
+    """However a line break came into the table: nothing goes to another address, and no other header begins."""
+    smuggled = "Hello\r\nBcc: eve@elsewhere.example\nX-Evil: yes\x0b\x85\u2028more"
+    by_subject, by_address, by_reference = queued(), queued(), queued()
+    rewrite(by_subject, subject=smuggled)
+    rewrite(by_address, to_address=f"{CUSTOMER}\nBcc: eve@elsewhere.example")
+    rewrite(by_reference, in_reply_to="a@b>\r\nBcc: <eve@elsewhere.example")
+
+    assert sending.send(by_subject.pk) == OutgoingState.SENT
+    assert sending.send(by_address.pk) == OutgoingState.FAILED
+    assert sending.send(by_reference.pk) == OutgoingState.FAILED
+
+    assert smtp.recipients == [[CUSTOMER]]
+    (arrived,) = smtp.messages
+    assert arrived["Bcc"] is None
+    assert arrived["X-Evil"] is None
+    assert arrived["Subject"] == "Hello Bcc: eve@elsewhere.example X-Evil: yes more"
+    for mail in (by_address, by_reference):
+        assert "cannot be written" in again(mail).problem
+    assert not OutgoingMail.objects.filter(state=OutgoingState.UNKNOWN).exists()

@@ -1,0 +1,5 @@
+"""What the tests of the inbox start from."""
+
+from tests.portal.conftest import license, sign_in, signing_keys
+
+__all__ = ["license", "sign_in", "signing_keys"]
