@@ -41,7 +41,8 @@ _KEY_SIZES, _CODE_SIZES = (*range(1, 15), 21, 42), (4, 6, 7, 8, 14, 28)
 _IN_A_BLOCK = re.compile(r"(?<![0-9A-Za-z])(?:[0-9A-Za-z]{5}|[0-9]{2})[^0-9A-Za-z]{1,6}\Z")
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{24,}(?:[ \t]*\r?\n[ \t>|]*[A-Za-z0-9+/]+)*={0,2}")
-_ENCODED_WORDS = re.compile(r"=\?[^?\s]{1,40}\?[BbQq]\?[^?\s]*\?=(?:\s+=\?[^?\s]{1,40}\?[BbQq]\?[^?\s]*\?=)*")
+# At most 50 in a row are taken as one: Python decodes a row of them in quadratic time.
+_ENCODED_WORDS = re.compile(r"=\?[^?\s]{1,40}\?[BbQq]\?[^?\s]*\?=(?:\s+=\?[^?\s]{1,40}\?[BbQq]\?[^?\s]*\?=){0,49}")
 _WIDE = re.compile(rb"(?:[\t\n\r\x20-\x7e\xa0]\x00|[\x10-\x15]\x20){28,}[\x20-\x7e]?")
 
 

@@ -114,3 +114,9 @@ def test_a_key_in_the_middle_of_any_file(read: Callable[[bytes], bytes]) -> None
 def test_a_mail_of_too_many_parts_cannot_be_searched() -> None:
     with pytest.raises(ValueError, match="more parts"):
         list(everything_in(b"Subject: x\n\n" + b"--b\n" * 1000))
+
+
+@pytest.mark.parametrize("before", [0, 49, 50, 120])
+def test_a_long_row_of_encoded_words_is_searched_to_its_end(before: int) -> None:
+    word = f"=?utf-8?b?{base64.b64encode(LICENSE_KEY.encode()).decode()}?="
+    assert secret_in("=?utf-8?q?abc?= " * before + word) == KEY
