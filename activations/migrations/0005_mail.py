@@ -164,7 +164,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['outcome', 'customer__name'],
-                'constraints': [models.UniqueConstraint(fields=('outcome', 'customer'), name='automatic_answer_once', nulls_distinct=False)],
+                'constraints': [models.UniqueConstraint(fields=('outcome', 'customer'), name='automatic_answer_once'), models.UniqueConstraint(condition=models.Q(('customer__isnull', True)), fields=('outcome',), name='automatic_answer_for_all_once')],
             },
         ),
         migrations.AddIndex(

@@ -217,7 +217,10 @@ class AutomaticAnswer(models.Model):
     class Meta:
         ordering = ["outcome", "customer__name"]
         constraints = [
-            models.UniqueConstraint(fields=["outcome", "customer"], nulls_distinct=False, name="automatic_answer_once"),
+            models.UniqueConstraint(fields=["outcome", "customer"], name="automatic_answer_once"),
+            models.UniqueConstraint(
+                fields=["outcome"], condition=Q(customer__isnull=True), name="automatic_answer_for_all_once"
+            ),
         ]
 
     def __str__(self) -> str:

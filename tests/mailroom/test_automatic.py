@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from django.db import IntegrityError
+from django.utils import timezone
 
 from activations.domain.words import AutomaticOutcome
 from activations.models import AutomaticAnswer, Contact, Conversation, LedgerEntry, OutgoingMail
@@ -152,3 +154,12 @@ def test_who_may_allow_it(license: LicenseCreated) -> None:
     assert isinstance(same, Refused)
     assert same.code == "nothing-changed"
     assert not AutomaticAnswer.objects.exists()
+
+
+@pytest.mark.parametrize("customer", [None, "Acme Water"])
+def test_the_database_keeps_one_row_for_each(license: LicenseCreated, customer: str | None) -> None:
+    row = license_row(license.license_id).customer if customer else None
+    said = {"outcome": "updated", "customer": row, "changed_at": timezone.now(), "changed_by": "manager"}
+    AutomaticAnswer.objects.create(**said)
+    with pytest.raises(IntegrityError):
+        AutomaticAnswer.objects.create(**said)
