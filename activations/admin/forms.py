@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import date
 from typing import Any
@@ -114,7 +115,10 @@ class ConfirmForm(_Reasoned):
     def shown_texts(self) -> ShownTexts:
         """Which version of which reply's text was on the page."""
         pairs = (word.partition(":") for word in self.cleaned_data["texts"].split())
-        return {kind: int(version) for kind, _, version in pairs if version.isascii() and version.isdecimal()}
+        return {kind: int(version) for kind, _, version in pairs if _VERSION.fullmatch(version)}
+
+
+_VERSION = re.compile(r"[0-9]{1,9}")
 
 
 def chosen_from(words: Iterable[str]) -> Chosen:

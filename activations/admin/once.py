@@ -36,7 +36,8 @@ def first_use(request: HttpRequest, token: str) -> bool:
 
 def sent_before(request: HttpRequest) -> SentForm | None:
     """What was booked by an earlier click on the button of the form that is sent here."""
-    return SentForm.objects.filter(token=request.POST.get("token", "")[:64]).first()
+    token = request.POST.get("token", "")
+    return SentForm.objects.filter(token=token).first() if _TOKEN.fullmatch(token) else None
 
 
 class Sending:

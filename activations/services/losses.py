@@ -14,7 +14,7 @@ from django.db import transaction
 from activations.domain.ledger import Kind
 from activations.domain.restoring import Quota
 from activations.domain.words import Ability, ActivationState, Actor, RestorationState, TombstoneKind
-from activations.models import Activation, Restoration
+from activations.models import Activation, Instance, Restoration
 from activations.services import quota, replies, tombstones
 from activations.services.booking import Book, lock_license
 from activations.services.post import notices
@@ -230,6 +230,9 @@ def _locked(
             chain = license.license_id
             if customer_too:
                 quota.lock_customer(license.customer_id)
+            # Before the chain (Design 9.8): a request of this Chariot under another license locks it, then this chain.
+            held_by = Activation.objects.filter(activation_id=activation_id).values("instance")
+            Instance.objects.select_for_update().get(pk__in=held_by)
         book = Book(chain=chain, actor=actor, source=source, reason=reason)
         if license_pk is None:
             yield None, book
