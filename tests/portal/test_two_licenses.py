@@ -10,8 +10,7 @@ from django.db import connection
 
 from activations.domain.words import RestorationState
 from activations.models import Activation
-from activations.services import issue as issuing
-from activations.services import tombstones
+from activations.services import recording, tombstones
 from activations.services.losses import RestorationCase, approve_restoration, mark_lost, request_restoration
 from tests.portal.cast import AGENT, LEAD, SOURCE, answered, issue, make_keys, make_license
 from tests.portal.chariot import Chariot, host
@@ -34,7 +33,7 @@ def test_a_lost_chariot_asks_for_another_license_while_its_case_is_approved(monk
     text = pump.request()
     # Each waits before its second lock, so that both hold their first: in two orders they would block each other.
     meeting = threading.Event()
-    place, lock_chains = tombstones.place, issuing.lock_chains
+    place, lock_chains = tombstones.place, recording.lock_chains
 
     def late(do: Callable[..., object]) -> Callable[..., object]:
         def wait_first(*given: object, **named: object) -> object:
@@ -44,7 +43,7 @@ def test_a_lost_chariot_asks_for_another_license_while_its_case_is_approved(monk
         return wait_first
 
     monkeypatch.setattr(tombstones, "place", late(place))
-    monkeypatch.setattr(issuing, "lock_chains", late(lock_chains))
+    monkeypatch.setattr("activations.services.issue.lock_chains", late(lock_chains))
     results: dict[str, object] = {}
 
     def run(name: str, do: Callable[[], object]) -> None:
