@@ -19,6 +19,6 @@ access_log_format = '%(h)s "%(m)s %(U)s" %(s)s %(b)s %(M)sms'
 
 def post_worker_init(worker: object) -> None:
     """Without a broker there is no worker and no beat: a web process does their work, too."""
-    from licensing_portal import jobs
+    from licensing_portal import jobs  # Django is set up only now: this file is read before the application
 
     jobs.start()

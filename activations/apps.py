@@ -11,8 +11,8 @@ class ActivationsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        # Importing the module registers its checks.
-        from activations import checks  # noqa: F401
+        # Importing the modules registers their checks and jobs; without the jobs a web process would not hear of mails.
+        from activations import checks, tasks  # noqa: F401
 
         pre_migrate.connect(_make_way, sender=self)
         post_migrate.connect(_complete, sender=self)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 import pytest
-from django.conf import settings
 from pytest_django import Settings
 
 from licensing_portal import jobs
-from licensing_portal.celery import app
 from licensing_portal.jobs import QUIET, Schedule
+from tests.ops.processes import environment, python
 
 
 def test_each_job_has_its_own_time() -> None:
@@ -20,9 +20,19 @@ def test_each_job_has_its_own_time() -> None:
     assert [second - 1000 for second, tasks in ran.items() if "a" in tasks][:4] == [0, 60, 120, 180]
 
 
-def test_what_beat_would_start_is_there_to_be_run() -> None:
-    app.loader.import_default_modules()
-    assert {str(job["task"]) for job in settings.CELERY_BEAT_SCHEDULE.values()} <= set(app.tasks)
+def test_a_web_process_knows_every_periodic_job_and_hears_what_is_queued(tmp_path: Path) -> None:
+    code = """
+import licensing_portal.wsgi
+from django.conf import settings
+from activations.services.post.signals import mail_to_read, something_to_send
+from licensing_portal.celery import app
+print({job["task"] for job in settings.CELERY_BEAT_SCHEDULE.values()} - set(app.tasks))
+print(something_to_send.has_listeners(), mail_to_read.has_listeners())
+"""
+    done = python(code, environment(tmp_path / "var"))
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split("\n")[:2] == ["set()", "True True"]
 
 
 @pytest.mark.django_db
