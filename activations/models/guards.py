@@ -22,6 +22,7 @@ from activations.models.desk import Evidence, Reply, ReplyText
 from activations.models.keys import PortalSecret, SigningKey
 from activations.models.ledger import LedgerChain, LedgerCheckpoint, LedgerEntry, LedgerLeaf
 from activations.models.licenses import License, LicenseTerms, RetiredKey, Seat
+from activations.models.mail import Conversation, ConversationNote, IncomingMail, MailSource, OutgoingMail
 from activations.models.requests import Instance, IntakeEntry, UsageRequest
 from activations.models.rules import LOCKS, OPEN_REQUEST, POSTGRESQL, SPECIAL, SQLITE, Event, Rule, differs
 
@@ -62,6 +63,8 @@ INSERT_ONLY: dict[type[Model], str] = {
     Reply: "replies",
     ReplyText: "versions of reply texts",
     Evidence: "evidence",
+    MailSource: "mails as they came",
+    ConversationNote: "notes on conversations",
 }
 KEPT: dict[type[Model], str] = {
     LedgerChain: "ledger chains",
@@ -73,11 +76,24 @@ KEPT: dict[type[Model], str] = {
     Tombstone: "tombstones",
     SigningKey: "signing keys",
     PortalSecret: "secrets of the portal",
+    Conversation: "conversations",
+    IncomingMail: "mails from outside",
+    OutgoingMail: "mails of the outbox",
 }
 MAY_CHANGE: dict[type[Model], tuple[str, ...]] = {
     UsageRequest: OPEN_REQUEST,
     Restoration: ("state", "decided_by", "decided_at", "decision_reason", "above_quota"),
     Tombstone: ("settled_at", "settled_by"),
+    OutgoingMail: (
+        "state",
+        "attempts",
+        "next_attempt_at",
+        "claim",
+        "claimed_at",
+        "sent_at",
+        "problem",
+        "settled_by",
+    ),
 }
 NEVER_CHANGES: dict[type[Model], tuple[str, ...]] = {
     LedgerChain: ("name",),
@@ -87,6 +103,8 @@ NEVER_CHANGES: dict[type[Model], tuple[str, ...]] = {
     Seat: ("id", "license", "number"),
     SigningKey: ("id", "purpose", "serial", "certificate", "created_at"),
     PortalSecret: ("id", "name"),
+    Conversation: ("id", "token", "created_at"),
+    IncomingMail: ("id", "content_digest", "source", "mailbox", "fetched_at"),
 }
 
 

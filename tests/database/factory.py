@@ -68,12 +68,39 @@ def make_world() -> None:
         added_at=AT,
         added_by="agent",
     )
+    make_mails()
     m.IntakeEntry.objects.create(received_at=AT, received_by="agent", text="hello", code="no-block", message="none")
 
     first, _ = make_chain("LIC-A", AT, LATER)
     make_chain("LIC-B", AT)
     m.LedgerLeaf.objects.create(index=0, entry=first)
     m.LedgerCheckpoint.objects.create(size=1, root="r", subtrees=[], note="signed", created_at=LATER)
+
+
+def make_mails() -> None:
+    conversation = m.Conversation.objects.create(token="TOKEN001", created_at=AT, latest_at=AT)
+    m.ConversationNote.objects.create(conversation=conversation, text="Call", written_at=AT, written_by="agent")
+    for name in ("first", "second"):
+        source = m.MailSource.objects.create(sealed=b"sealed", size=6, sha256=name)
+        m.IncomingMail.objects.create(
+            content_digest=name,
+            source=source,
+            mailbox="support",
+            fetched_at=AT,
+            state="read",
+            conversation=conversation,
+        )
+        m.OutgoingMail.objects.create(
+            key=name,
+            message_id=f"{name}@portal.example",
+            conversation=conversation,
+            to_address="ada@acme-water.example",
+            subject="Re: Activation",
+            body="Hello",
+            queued_at=AT,
+            queued_by="agent",
+            next_attempt_at=AT,
+        )
 
 
 def make_license(license_id: str, *, allowed: int) -> m.License:

@@ -22,6 +22,8 @@ INSERT_ONLY = {
     "reply": "replies",
     "replytext": "versions of reply texts",
     "evidence": "evidence",
+    "mailsource": "mails as they came",
+    "conversationnote": "notes on conversations",
 }
 KEPT = {
     "ledgerchain": "ledger chains",
@@ -33,6 +35,9 @@ KEPT = {
     "tombstone": "tombstones",
     "signingkey": "signing keys",
     "portalsecret": "secrets of the portal",
+    "conversation": "conversations",
+    "incomingmail": "mails from outside",
+    "outgoingmail": "mails of the outbox",
 }
 WATCHED = {**INSERT_ONLY, **KEPT, "seat": "seats"}
 # Refused for the transaction they are in, not for what they say: see test_postgresql.
