@@ -7,11 +7,10 @@ from typing import Any
 
 from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
 
-from activations.domain.words import ConversationState, FindingKind, IncomingState, OutgoingState
+from activations.domain.words import UNDECIDED, ConversationState, FindingKind, IncomingState
 from activations.models import Conversation, Finding, IncomingMail, Mailbox, OutgoingMail, UsageRequest
 
 UNASSIGNED, MINE, OTHERS, WAITING, DONE = "unassigned", "mine", "others", "waiting", "done"
-UNDECIDED = (OutgoingState.UNKNOWN, OutgoingState.FAILED, OutgoingState.BOUNCED)
 
 
 def tab(name: str, person: str) -> Q:

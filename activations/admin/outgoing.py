@@ -14,7 +14,7 @@ from activations.admin.access import actor_of, may, needs
 from activations.admin.base import link, page_of
 from activations.admin.mail_words import STATES
 from activations.admin.pages import page
-from activations.domain.words import OutgoingState
+from activations.domain.words import UNDECIDED, OutgoingState
 from activations.models import OutgoingMail
 from activations.services.post import outbox
 from activations.services.post.conversations import not_yours
@@ -39,7 +39,7 @@ def outgoing_page(request: HttpRequest, row: OutgoingMail, error: str = "") -> H
         place = f"[the Usage License, attached as {row.attachment_name} too; open its Usage Request to see it]"
         body = body.replace(row.attachment.strip(), place)
     settles = may(request, *SENDERS)
-    undecided = row.state in outbox.UNDECIDED
+    undecided = row.state in UNDECIDED
     again = row.state not in (OutgoingState.QUEUED, OutgoingState.SENDING)
     words, tone = STATES[row.state]
     context = {

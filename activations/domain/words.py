@@ -107,6 +107,10 @@ class OutgoingState(StrEnum):
     DROPPED = "dropped"  # a person decided not to send it
 
 
+# What went wrong so that a person has to decide what becomes of the mail.
+UNDECIDED = (OutgoingState.UNKNOWN, OutgoingState.FAILED, OutgoingState.BOUNCED)
+
+
 class FindingKind(StrEnum):
     """What the desk can act on in a mail."""
 

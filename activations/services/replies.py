@@ -149,6 +149,11 @@ def preview(kind: ReplyKind, body: str) -> str:
     return letters.render(letters.tidy(body), letters.example(kind))
 
 
+def not_a_sender(actor: Actor) -> Refused | None:
+    """The refusal for a person who may send nothing to a customer."""
+    return None if any(actor.may(ability) for ability in SENDERS) else lacking(actor, SENDERS[:1])
+
+
 # --- writing a reply ---------------------------------------------------------------------------------------
 
 

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 import pytest
 from pytest_django import Settings
 
+from activations import tasks
 from activations.services.licenses import LicenseCreated
+from activations.services.post.signals import something_to_send
 from tests.mailroom.smtp import Catcher, catching
 from tests.portal.cast import make_keys, make_license
 
@@ -33,3 +35,11 @@ def signing_keys(db: None) -> None:
 def license(signing_keys: None) -> LicenseCreated:
     """A license with two allowed activations, and keys to answer its requests."""
     return make_license(allowed=2)
+
+
+@pytest.fixture
+def nobody_sends_by_itself() -> Iterator[None]:
+    """These tests say when a mail is sent; what a commit starts is tested with the jobs."""
+    something_to_send.disconnect(tasks._send_soon)
+    yield
+    something_to_send.connect(tasks._send_soon)

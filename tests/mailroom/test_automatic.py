@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from django.db import IntegrityError
 from django.utils import timezone
@@ -142,7 +144,11 @@ def test_one_customer_otherwise_than_all(license: LicenseCreated, chariot: Chari
     assert not automatic.allowed_for(UPDATED, customer)
     switch(UPDATED, None, customer)
     assert automatic.allowed_for(UPDATED, customer)
-    assert [kind for _, _, kind, _ in entries("portal")][-4:] == ["automatic_answer.changed"] * 4
+    booked = LedgerEntry.objects.filter(chain="portal", kind="automatic_answer.changed").order_by("seq")
+    assert [(entry.actor, json.loads(entry.body)["data"]) for entry in booked] == [
+        ("manager", {"outcome": "updated", "customer": customer, "allowed": allowed})
+        for customer, allowed in (("Acme Water", True), ("", True), ("Acme Water", False), ("Acme Water", None))
+    ]
 
 
 def test_who_may_allow_it(license: LicenseCreated) -> None:

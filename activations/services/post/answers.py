@@ -10,8 +10,8 @@ from django.utils import timezone
 from activations.domain.words import Actor
 from activations.models import Conversation, OutgoingMail, Reply
 from activations.services.post.outbox import Envelope, Letter, not_sendable, queue, queue_reply
-from activations.services.replies import SENDERS, Draft, keep
-from activations.services.results import BadInput, Refused, bad_letters, lacking, plain_lines
+from activations.services.replies import Draft, keep, not_a_sender
+from activations.services.results import BadInput, Refused, bad_letters, plain_lines
 from activations.services.secret_text import NAMES, secret_in
 
 LONGEST_LETTER = 20_000
@@ -19,9 +19,8 @@ LONGEST_LETTER = 20_000
 
 def keep_sent(*, draft: Draft, actor: Actor, envelope: Envelope | None = None) -> Reply | Refused | BadInput:
     """Stores a draft that was sent although nothing was booked; with an envelope, it is the mail that sends it."""
-    if not any(actor.may(ability) for ability in SENDERS):
-        refused = lacking(actor, SENDERS[:1])
-        assert refused is not None  # it lacks each of them  # noqa: S101
+    refused = not_a_sender(actor)
+    if refused:
         return refused
     with transaction.atomic():
         problem = not_sendable(envelope, actor) if envelope else None
@@ -35,9 +34,8 @@ def keep_sent(*, draft: Draft, actor: Actor, envelope: Envelope | None = None) -
 
 def write_reply(*, token: str, body: str, actor: Actor, envelope: Envelope) -> OutgoingMail | Refused | BadInput:
     """A reply in a person's own words, into the thread. `token` is the form's: sent twice, it goes out once."""
-    if not any(actor.may(ability) for ability in SENDERS):
-        refused = lacking(actor, SENDERS[:1])
-        assert refused is not None  # it lacks each of them  # noqa: S101
+    refused = not_a_sender(actor)
+    if refused:
         return refused
     body = plain_lines(body).strip()
     unfit = _unfit(body)

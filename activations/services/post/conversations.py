@@ -10,8 +10,8 @@ from django.utils import timezone
 from activations.domain.words import Actor, ConversationState, Priority
 from activations.models import Contact, Conversation, ConversationNote
 from activations.services.intake import without_secrets
-from activations.services.replies import SENDERS
-from activations.services.results import BadInput, Refused, bad_letters, lacking
+from activations.services.replies import not_a_sender
+from activations.services.results import BadInput, Refused, bad_letters
 
 LONGEST_NOTE = 4000
 
@@ -25,7 +25,7 @@ def claim_conversation(*, conversation_pk: int, actor: Actor, held_by: str = "")
     """Takes a conversation that nobody has; or, named in `held_by`, from the colleague whom the person saw there. Of
     two who claim at once one gets it.
     """
-    refused = _may_answer(actor)
+    refused = not_a_sender(actor)
     if refused:
         return refused
     row = Conversation.objects.filter(pk=conversation_pk)
@@ -40,7 +40,7 @@ def claim_conversation(*, conversation_pk: int, actor: Actor, held_by: str = "")
 
 def release_conversation(*, conversation_pk: int, actor: Actor) -> Changed | Refused:
     """Gives one's own conversation back to all."""
-    refused = _may_answer(actor)
+    refused = not_a_sender(actor)
     if refused:
         return refused
     row = Conversation.objects.filter(pk=conversation_pk)
@@ -51,23 +51,25 @@ def release_conversation(*, conversation_pk: int, actor: Actor) -> Changed | Ref
 
 def place_conversation(*, conversation_pk: int, state: str, actor: Actor) -> Changed | Refused | BadInput:
     """Moves a conversation by hand: done without an answer, waiting for the customer, or open again."""
-    refused = _may_answer(actor)
+    refused = not_a_sender(actor)
     if refused:
         return refused
     try:
         wanted = ConversationState(state)
     except ValueError:
         return BadInput("state-unknown", f"Choose one of: {', '.join(ConversationState)}.")
-    problem = not_yours(conversation_pk, actor)
-    if problem:
-        return problem
     row = Conversation.objects.filter(pk=conversation_pk)
-    row.update(state=wanted, waits_since=timezone.now() if wanted is ConversationState.OPEN else None)
+    # Who holds it is asked by the change itself: a colleague may claim it in between.
+    mine = row.filter(assigned_to__in=("", actor.name))
+    if not mine.update(state=wanted, waits_since=timezone.now() if wanted is ConversationState.OPEN else None):
+        return not_yours(conversation_pk, actor) or Refused(
+            "conversation-changed", "A colleague gave this conversation back just now. Look again, then choose."
+        )
     return Changed(row.get())
 
 
 def rank_conversation(*, conversation_pk: int, priority: int, actor: Actor) -> Changed | Refused | BadInput:
-    refused = _may_answer(actor)
+    refused = not_a_sender(actor)
     if refused:
         return refused
     if priority not in list(Priority):
@@ -78,7 +80,7 @@ def rank_conversation(*, conversation_pk: int, priority: int, actor: Actor) -> C
 
 def add_note(*, conversation_pk: int, text: str, actor: Actor) -> ConversationNote | Refused | BadInput:
     """A note for colleagues. Secrets in it are blacked out: notes are kept for good."""
-    refused = _may_answer(actor)
+    refused = not_a_sender(actor)
     if refused:
         return refused
     text = text.replace("\r\n", "\n").strip()
@@ -121,7 +123,3 @@ def address_warning(conversation: Conversation | None, address: str, customer_pk
     if other is not None:
         return f"{address} is a contact of another customer: {other.customer.name}."
     return f"{address} is not a contact of this customer. An address can be forged: ask a known contact if in doubt."
-
-
-def _may_answer(actor: Actor) -> Refused | None:
-    return None if any(actor.may(ability) for ability in SENDERS) else lacking(actor, SENDERS[:1])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from chariot_license.protocol.block import DamagedBlock, FoundBlock
 from chariot_license.protocol.block import Kind as BlockKind
@@ -14,8 +14,8 @@ from chariot_license.protocol.request import read_request
 
 from activations.domain.words import Ability, Actor, FindingKind
 from activations.mailtext.values import Mail
-from activations.models import Customer, IncomingMail, License
 from activations.models import Finding as Row
+from activations.models import IncomingMail, License
 from activations.services.issue import Submission, submit_usage_request
 
 AUTOMATIC = Actor("automatic", frozenset({Ability.ISSUE}))
@@ -42,7 +42,6 @@ class Findings:
     rows: tuple[Finding, ...] = ()
     license: License | None = None  # of the first Usage Request that proved one, else the one License ID that is named
     proved: bool = False
-    customers: tuple[Customer, ...] = field(default=())  # of every license that a Usage Request proved
 
     def write(self, mail: IncomingMail) -> None:
         ids = {row.license_id for row in self.rows if row.license_id}
@@ -72,9 +71,8 @@ def find_in(mail: Mail) -> Findings:
     named = [row.license_id for row in rows if row.kind is FindingKind.LICENSE_ID]
     wanted = proved or (named if len(named) == 1 else [])
     found = {each.license_id: each for each in License.objects.select_related("customer").filter(license_id__in=wanted)}
-    ordered = [found[license_id] for license_id in wanted if license_id in found]
-    customers = {license.customer_id: license.customer for license in ordered} if proved else {}
-    return Findings(rows, ordered[0] if ordered else None, bool(proved and ordered), tuple(customers.values()))
+    license = next((found[license_id] for license_id in wanted if license_id in found), None)
+    return Findings(rows, license, bool(proved and license))
 
 
 def _rows(mail: Mail) -> Iterator[Finding]:
@@ -85,19 +83,25 @@ def _rows(mail: Mail) -> Iterator[Finding]:
     if not requests:
         # Beside whole ones a damaged one is mostly the same, quoted by a mail program.
         yield from (_damaged(block) for block in blocks if isinstance(block, DamagedBlock))
+    codes, ids = codes_in(mail)
+    # The code itself is a secret until it is used: the desk reads it out of the original again.
+    yield from (Finding(FindingKind.CODE) for _ in codes)
+    known = set(License.objects.filter(license_id__in=ids[:MOST]).values_list("license_id", flat=True))
+    yield from (Finding(FindingKind.LICENSE_ID, license_id=each) for each in ids if each in known)
+
+
+def codes_in(mail: Mail) -> tuple[list[str], list[str]]:
+    """The deactivation codes and the License IDs of a mail, each once, in the order in which they stand in it."""
     codes: dict[str, None] = {}
-    ids: dict[str, None] = {}
+    license_ids: dict[str, None] = {}
     for text in mail.searchable:
         try:
             found = find_codes(text)
         except ProtocolError:
             continue
         codes.update(dict.fromkeys(found.deactivation_codes))
-        ids.update(dict.fromkeys(found.license_ids))
-    # The code itself is a secret until it is used: the desk reads it out of the original again.
-    yield from (Finding(FindingKind.CODE) for _ in codes)
-    known = set(License.objects.filter(license_id__in=list(ids)[:MOST]).values_list("license_id", flat=True))
-    yield from (Finding(FindingKind.LICENSE_ID, license_id=each) for each in ids if each in known)
+        license_ids.update(dict.fromkeys(found.license_ids))
+    return list(codes), list(license_ids)
 
 
 def _blocks(mail: Mail) -> Iterator[FoundBlock | DamagedBlock]:

@@ -14,8 +14,8 @@ from activations.domain.words import Actor
 from activations.mailtext.marks import content_digest
 from activations.models import IncomingMail, Mailbox, MailSource
 from activations.services import vault
-from activations.services.replies import SENDERS
-from activations.services.results import BadInput, Refused, lacking
+from activations.services.replies import not_a_sender
+from activations.services.results import BadInput, Refused
 
 USE = "mail"  # of the vault: a sealed mail cannot be put in the place of another kind of secret
 LARGEST = 40_000_000  # bytes; mail servers take 25 MB of files, and base64 makes them a third larger
@@ -52,9 +52,8 @@ def keep_mail(source: bytes, *, mailbox: str) -> Kept:
 
 def bring_mail(*, source: bytes, actor: Actor) -> Kept | Refused | BadInput:
     """A mail file that somebody brings to the desk, kept like one that was fetched."""
-    if not any(actor.may(ability) for ability in SENDERS):
-        refused = lacking(actor, SENDERS[:1])
-        assert refused is not None  # it lacks each of them  # noqa: S101
+    refused = not_a_sender(actor)
+    if refused:
         return refused
     if len(source) > LARGEST:
         return BadInput(

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from chariot_license.protocol.codes import find_codes
-from chariot_license.protocol.errors import ProtocolError
-
 from activations.domain.words import FindingKind
-from activations.mailtext.values import Mail
 from activations.models import Finding
+from activations.services.post.findings import codes_in
 from activations.services.post.reading import look_again
 
 
@@ -19,7 +16,7 @@ def text_to_open(finding: Finding) -> str:
         return finding.text
     if finding.kind != FindingKind.CODE:
         return ""
-    codes, license_ids = _codes_in(look_again(finding.mail))
+    codes, license_ids = codes_in(look_again(finding.mail))
     earlier = finding.mail.findings.filter(kind=FindingKind.CODE, position__lt=finding.position).count()
     if earlier >= len(codes):
         return ""
@@ -28,17 +25,3 @@ def text_to_open(finding: Finding) -> str:
         # Only where to look: a code that does not belong to this license frees nothing.
         license_ids = [conversation.license.license_id]
     return "\n".join([*license_ids, codes[earlier]])
-
-
-def _codes_in(mail: Mail) -> tuple[list[str], list[str]]:
-    """The codes and License IDs in the order in which the findings were made."""
-    codes: dict[str, None] = {}
-    license_ids: dict[str, None] = {}
-    for text in mail.searchable:
-        try:
-            found = find_codes(text)
-        except ProtocolError:
-            continue
-        codes.update(dict.fromkeys(found.deactivation_codes))
-        license_ids.update(dict.fromkeys(found.license_ids))
-    return list(codes), list(license_ids)

@@ -20,12 +20,12 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from activations.domain.words import Actor, ConversationState, OutgoingState
+from activations.domain.words import UNDECIDED, Actor, ConversationState, OutgoingState
 from activations.models import Conversation, IncomingMail, OutgoingMail, Reply
 from activations.services.intake import without_secrets
 from activations.services.post.signals import something_to_send
-from activations.services.replies import SENDERS
-from activations.services.results import BadInput, Refused, lacking
+from activations.services.replies import not_a_sender
+from activations.services.results import BadInput, Refused
 
 WAITS = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 30, 60, 120, 240, 480, 720, 1440))
 SENDING_ENDS = timedelta(minutes=15)  # longer than any talk with a mail server may take (EMAIL_TIMEOUT per answer)
@@ -230,8 +230,6 @@ def sweep(now: datetime) -> int:
 
 # --- what a person decides ---------------------------------------------------------------------------------
 
-UNDECIDED = (OutgoingState.UNKNOWN, OutgoingState.FAILED, OutgoingState.BOUNCED)
-
 
 @dataclass(frozen=True)
 class Settled:
@@ -240,7 +238,7 @@ class Settled:
 
 def settle(*, mail_pk: int, sent: bool, actor: Actor) -> Settled | Refused:
     """A person looked into the mail server's log: an unknown mail was sent, or a mail that was not is given up."""
-    refused = _may_send(actor)
+    refused = not_a_sender(actor)
     if refused:
         return refused
     state = OutgoingState.SENT if sent else OutgoingState.DROPPED
@@ -259,7 +257,7 @@ def send_again(*, mail_pk: int, to_address: str, shown: str, actor: Actor) -> Se
     """The same mail once more, as a mail of its own, perhaps to another address. `shown` is its `standing` as the
     person saw it: two clicks, or two people, send it once.
     """
-    problem = _may_send(actor) or bad_address(to_address)
+    problem = not_a_sender(actor) or bad_address(to_address)
     if problem:
         return problem
     with transaction.atomic():
@@ -284,7 +282,3 @@ def send_again(*, mail_pk: int, to_address: str, shown: str, actor: Actor) -> Se
         )
         again = queue(letter, to=to_address, by=actor.name, conversation=mail.conversation)
     return Settled(again)
-
-
-def _may_send(actor: Actor) -> Refused | None:
-    return None if any(actor.may(ability) for ability in SENDERS) else lacking(actor, SENDERS[:1])
