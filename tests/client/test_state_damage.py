@@ -161,7 +161,8 @@ def test_whatever_is_edited_every_command_ends_with_an_answer_or_a_name(
         elif data.draw(st.booleans()):
             part.pop(name, None)
         else:
-            part[name] = data.draw(ODD)
+            # A copy: the next edit may reach into it, and the strategy would hand out what was edited.
+            part[name] = copy.deepcopy(data.draw(ODD))
         if not body:
             break
     _every_command(sealed(body))
