@@ -46,19 +46,24 @@ def run(request: HttpRequest, action: Action, answer: Callable[[Any], HttpRespon
     form = ReasonForm(request.POST or None, initial={"reason": action.first_reason})
     form.fields["reason"].label = action.reason_label
     form.fields["reason"].help_text = action.reason_help
-    error = ""
+    error, used = "", False
     if request.method == "POST" and form.is_valid():
         with once.sending(request) as sending:
-            if sending.before:
-                return once.booked_before(request, sending.before, action.back)
-            result = action.perform(form.cleaned_data["reason"].strip())
-            if not isinstance(result, Refused | BadInput):
-                message, target = action.done(result)
-                sending.done(message, target)
-                if answer:
-                    return answer(result)
-                messages.success(request, message)
-                return redirect(target)
-        error = form.blame(result)
-    context = {"action": action, "form": form, "error": error, "token": once.new_token(), **action.more()}
+            before = sending.before
+            if before and not once.differs(request, before):
+                return once.booked_before(request, before, action.back)
+            if before:
+                error, used = once.not_booked(before), True
+            else:
+                result = action.perform(form.cleaned_data["reason"].strip())
+                if not isinstance(result, Refused | BadInput):
+                    message, target = action.done(result)
+                    sending.done(message, target)
+                    if answer:
+                        return answer(result)
+                    messages.success(request, message)
+                    return redirect(target)
+                error = form.blame(result)
+    context = {"action": action, "form": form, "error": error, "used": used, "token": once.new_token()}
+    context |= action.more()
     return page(request, action.template, action.title, context)

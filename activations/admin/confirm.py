@@ -19,6 +19,7 @@ from activations.admin.pages import Problem, desk_page, keep_result, kept_result
 from activations.admin.words import tell
 from activations.domain.decisions import Chosen
 from activations.domain.words import Ability, Outcome
+from activations.models import SentForm
 from activations.services.intake import without_secrets
 from activations.services.issue import Submission, submit_usage_request
 from activations.services.post.outbox import Envelope
@@ -47,7 +48,7 @@ _HEADINGS = {
 def confirm(request: HttpRequest) -> HttpResponse:
     """Books exactly what was shown, or shows what is different now."""
     before = once.sent_before(request)
-    if before:
+    if before and not once.differs(request, before):
         return once.booked_before(request, before)
     form = ConfirmForm(request.POST)
     form.is_valid()
@@ -58,6 +59,8 @@ def confirm(request: HttpRequest) -> HttpResponse:
         chosen = chosen_from(words)
     except ValueError:
         return _start_again(request)
+    if before:
+        return _sent_before(request, form, before)
     if form.errors:
         return _again(request, form, taken, reason_error=form.reason_error())
     looked = _look(request, form.cleaned_data["text"], chosen)
@@ -85,7 +88,7 @@ def _book(
 ) -> HttpResponse:
     with once.sending(request) as sending:
         if sending.before:
-            return once.booked_before(request, sending.before)
+            return _sent_before(request, form, sending.before)
         result = submit_usage_request(
             source=form.cleaned_data["text"],
             actor=actor_of(request),
@@ -108,6 +111,13 @@ def _book(
     if result.new_text:
         return _again(request, form, taken, error=NEW_TEXT)
     return _again(request, form, (), error=STALE)
+
+
+def _sent_before(request: HttpRequest, form: ConfirmForm, before: SentForm) -> HttpResponse:
+    """A second click, or after Back another decision from the same page: that is offered anew, as things stand now."""
+    if not once.differs(request, before):
+        return once.booked_before(request, before)
+    return _again(request, form, (), error=once.not_booked(before))
 
 
 def _look(request: HttpRequest, text: str, chosen: Chosen) -> Submission | Refused | BadInput:

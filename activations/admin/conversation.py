@@ -218,6 +218,16 @@ def _changed(pk: int, do: str, request: HttpRequest) -> str | Refused | BadInput
     return result if isinstance(result, Refused | BadInput) else said or None
 
 
+_OTHER_NOTE = (
+    "What you wrote now is not kept, because the form of that page had been used already, for another note. Keep it "
+    "again if it is still wanted."
+)
+_OTHER_REPLY = (
+    "What you wrote now was not sent, because the form of that page had been used already, for another reply. Read the "
+    "conversation, and send it again if it is still wanted."
+)
+
+
 @never_cache
 @needs(*SENDERS)
 @posted("admin:inbox_conversation")
@@ -225,6 +235,8 @@ def note(request: HttpRequest, pk: int) -> HttpResponse:
     row = get_object_or_404(Conversation.objects.select_related("customer", "license"), pk=pk)
     here = reverse("admin:inbox_conversation", args=[pk])
     with once.sending(request) as sending:
+        if sending.before and once.differs(request, sending.before):
+            return conversation_page(request, row, note_error=_OTHER_NOTE, note_typed=request.POST.get("note", ""))
         if sending.before:
             messages.info(request, "This note was kept already, by the click before.")
             return redirect(here)
@@ -244,6 +256,8 @@ def write(request: HttpRequest, pk: int) -> HttpResponse:
     row = get_object_or_404(Conversation.objects.select_related("customer", "license"), pk=pk)
     answering.begin(request, row, request.POST.get("to", ""))
     with once.sending(request) as sending:
+        if sending.before and once.differs(request, sending.before):
+            return conversation_page(request, row, error=_OTHER_REPLY, typed=request.POST.get("body", ""))
         if sending.before:
             messages.info(request, "This reply was queued already, by the click before. It goes out once.")
             return redirect(sending.before.page or "admin:inbox")
@@ -253,7 +267,10 @@ def write(request: HttpRequest, pk: int) -> HttpResponse:
             return conversation_page(request, row, error=said, typed=request.POST.get("body", ""))
         token = request.POST.get("token", "")[:64] or once.new_token()
         body = request.POST.get("body", "")
-        sent = answers.write_reply(token=token, body=body, actor=actor_of(request), envelope=envelope)
+        # A token belongs to one person: somebody else's is another reply.
+        sent = answers.write_reply(
+            token=f"{request.user.pk}:{token}", body=body, actor=actor_of(request), envelope=envelope
+        )
         if isinstance(sent, Refused | BadInput):
             return conversation_page(request, row, error=sent.message, typed=body)
         here = reverse("admin:inbox_conversation", args=[pk])

@@ -22,7 +22,7 @@ from activations.admin.access import actor_of, needs
 from activations.admin.list_export import BOM, cell
 from activations.admin.pages import page
 from activations.domain.words import Ability
-from activations.models import Contact, License
+from activations.models import Contact, License, SentForm
 from activations.services import vault
 from activations.services.importing import (
     CUSTOMERS,
@@ -140,21 +140,35 @@ def _confirm(request: HttpRequest, kind: Import) -> HttpResponseBase:
             request, kind, "This dry run can no longer be confirmed; nothing was booked. Choose the file again."
         )
     table, digest = shown
-    if not once.first_use(request, request.POST.get("token", "")):
-        messages.info(
-            request,
-            "This import was sent before, and nothing was booked twice. License Keys are given once only; a key that "
-            "was missed can be shown or replaced on the page of its license.",
-        )
-        return redirect(kind.list_url)
-    result = import_table(what=kind.what, table=table, expect=digest, actor=actor_of(request), source=SOURCE)
+    with once.sending(request) as sending:
+        if sending.before:
+            return _sent_before(request, kind, sending.before)
+        result = import_table(what=kind.what, table=table, expect=digest, actor=actor_of(request), source=SOURCE)
+        if isinstance(result, Imported):
+            sending.done(_imported(result), reverse(kind.list_url))
     if isinstance(result, Refused | BadInput):
         return _form(request, kind, result.message)
     if isinstance(result, ImportPlan):
         return _dry_run(request, kind, result, again=True)
     if kind.what == LICENSES:
         return _made(request, kind, result)
-    messages.success(request, f"Imported: {result.rows} row{'s' if result.rows > 1 else ''}, all of them.")
+    messages.success(request, _imported(result))
+    return redirect(kind.list_url)
+
+
+def _imported(done: Imported) -> str:
+    return f"Imported: {done.rows} row{'s' if done.rows > 1 else ''}, all of them."
+
+
+def _sent_before(request: HttpRequest, kind: Import, before: SentForm) -> HttpResponse:
+    """A second click; or another file under the same token."""
+    if once.differs(request, before):
+        return _form(request, kind, once.not_booked(before, "Choose the file again if it is still wanted."))
+    messages.info(
+        request,
+        "This import was sent before, and nothing was booked twice. License Keys are given once only; a key that "
+        "was missed can be shown or replaced on the page of its license.",
+    )
     return redirect(kind.list_url)
 
 
@@ -196,15 +210,23 @@ def license_keys(request: HttpRequest) -> HttpResponseBase:
     except vault.VaultError:
         kept = {"session": None, "at": 0}
     own = kept["session"] == request.session.session_key and time.time() - kept["at"] < KEYS_SECONDS
-    if not own or not once.first_use(request, kept["token"]):
-        messages.warning(
-            request,
-            "These License Keys are not given again: they are given once, within an hour of the import. A key that was "
-            "missed can be shown or replaced on the page of its license.",
-        )
-        return redirect("admin:activations_license_changelist")
-    made = [ImportedLicense(id, customer, allowed, key) for id, key, customer, allowed in kept["keys"]]
-    return _csv_file("license-keys.csv", _key_rows(made))
+    if not own:
+        return _not_given_again(request)
+    with once.sending(request, kept["token"]) as sending:
+        if sending.before:
+            return _not_given_again(request)
+        sending.done("The License Keys were given.", reverse(_IMPORTS[LICENSES].list_url))
+        made = [ImportedLicense(id, customer, allowed, key) for id, key, customer, allowed in kept["keys"]]
+        return _csv_file("license-keys.csv", _key_rows(made))
+
+
+def _not_given_again(request: HttpRequest) -> HttpResponse:
+    messages.warning(
+        request,
+        "These License Keys are not given again: they are given once, within an hour of the import. A key that was "
+        "missed can be shown or replaced on the page of its license.",
+    )
+    return redirect(_IMPORTS[LICENSES].list_url)
 
 
 def _key_rows(made: list[ImportedLicense]) -> list[list[object]]:

@@ -49,24 +49,33 @@ def new_license(request: HttpRequest) -> HttpResponse:
     error = ""
     if request.method == "POST" and form.is_valid():
         with once.sending(request) as sending:
-            if sending.before:
-                return once.booked_before(request, sending.before, "admin:activations_license_changelist")
-            result = create_license(
-                customer=form.cleaned_data["customer"],
-                allowed=form.cleaned_data["allowed"],
-                features=form.feature_terms(),
-                versions=form.versions(),
-                product=product.code,
-                actor=actor_of(request),
-                source=SOURCE,
-            )
-            if isinstance(result, LicenseCreated):
-                made = License.objects.get(license_id=result.license_id)
-                sending.done(f"{result.license_id} was made; no second license was made. {_KEY_MISSED}", page_of(made))
-                return _key_page(request, result, "License created")
-        error = result.message
+            before = sending.before
+            if before and not once.differs(request, before):
+                return once.booked_before(request, before, "admin:activations_license_changelist")
+            if before:
+                error = once.not_booked(before)
+            else:
+                result = _created(request, form)
+                if isinstance(result, LicenseCreated):
+                    made = License.objects.get(license_id=result.license_id)
+                    words = f"{result.license_id} was made; no second license was made. {_KEY_MISSED}"
+                    sending.done(words, page_of(made))
+                    return _key_page(request, result, "License created")
+                error = result.message
     context = {"form": form, "error": error, "token": once.new_token(), "product": product}
     return page(request, "desk/license_new.html", "New license", context)
+
+
+def _created(request: HttpRequest, form: NewLicenseForm) -> LicenseCreated | Refused | BadInput:
+    return create_license(
+        customer=form.cleaned_data["customer"],
+        allowed=form.cleaned_data["allowed"],
+        features=form.feature_terms(),
+        versions=form.versions(),
+        product=form.product.code,
+        actor=actor_of(request),
+        source=SOURCE,
+    )
 
 
 def _key_page(request: HttpRequest, made: LicenseCreated, title: str) -> HttpResponse:

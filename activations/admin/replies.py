@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.core import signing
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
@@ -20,6 +21,7 @@ from activations.admin.pages import Problem, desk_page
 from activations.domain.letters import ReplyKind
 from activations.models import License, Reply
 from activations.services.post.answers import keep_sent
+from activations.services.post.outbox import Envelope
 from activations.services.replies import SENDERS, Draft
 from activations.services.results import BadInput, Refused
 
@@ -55,20 +57,30 @@ def keep_reply(request: HttpRequest) -> HttpResponse:
     envelope = answering.envelope_for(request, _customer(request, draft))
     if isinstance(envelope, BadInput):
         return _again(request, draft, envelope.message)
-    if not once.first_use(request, token):
-        messages.info(request, "This reply was kept already, by the click before.")
-        same = Reply.objects.filter(written_by=actor_of(request).name, kind=draft.kind, body=draft.body).first()
-        return redirect(page_of(same) if same else "admin:activations_reply_changelist")
-    kept = keep_sent(draft=draft, actor=actor_of(request), envelope=envelope)
+    with once.sending(request, token) as sending:
+        if sending.before and once.differs(request, sending.before):
+            return _again(request, draft, once.not_booked(sending.before))
+        if sending.before:
+            messages.info(request, "This reply was kept already, by the click before.")
+            return redirect(sending.before.page)
+        kept = keep_sent(draft=draft, actor=actor_of(request), envelope=envelope)
+        if isinstance(kept, Reply):
+            sending.done(*_done(kept, envelope))
     if isinstance(kept, Refused | BadInput):
         if envelope is not None:
             return _again(request, draft, kept.message)
         return desk_page(request, PasteForm(), Problem("Not for your role", (kept.message,)))
-    if envelope is not None:
-        messages.success(request, f"The reply is queued for {envelope.to_address}.")
-        return redirect("admin:inbox_conversation", envelope.conversation_id)
-    messages.success(request, "The reply is kept as sent.")
-    return redirect(page_of(kept))
+    words, where = _done(kept, envelope)
+    messages.success(request, words)
+    return redirect(where)
+
+
+def _done(kept: Reply, envelope: Envelope | None) -> tuple[str, str]:
+    """What was done, in words, and where it is shown."""
+    if envelope is None:
+        return "The reply is kept as sent.", page_of(kept)
+    where = reverse("admin:inbox_conversation", args=[envelope.conversation_id])
+    return f"The reply is queued for {envelope.to_address}.", where
 
 
 def _customer(request: HttpRequest, draft: Draft) -> int | None:

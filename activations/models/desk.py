@@ -73,13 +73,16 @@ class Evidence(models.Model):
 class SentForm(models.Model):
     """A form that was sent and what was booked by it, so that a second click on its button books nothing more."""
 
-    token = models.CharField(max_length=64, unique=True)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="sent_forms")
+    token = models.CharField(max_length=64)
+    digest = models.CharField(max_length=64, help_text="SHA-256 of what was sent: button, choice, reason and the rest.")
     sent_at = models.DateTimeField(db_index=True)
     booked = models.TextField(blank=True, help_text="What the first click booked, in words.")
     page = models.CharField(max_length=300, blank=True, help_text="Where it is shown.")
 
     class Meta:
         ordering = ["-sent_at", "-id"]
+        constraints = [models.UniqueConstraint(fields=["user", "token"], name="form_sent_once")]
 
     def __str__(self) -> str:
         return f"form sent at {self.sent_at:%Y-%m-%d %H:%M}"

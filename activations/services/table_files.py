@@ -24,6 +24,7 @@ from openpyxl.utils.exceptions import InvalidFileException  # type: ignore[impor
 
 from activations.services.results import BadInput
 from activations.services.secret_text import without_secrets
+from activations.services.workbook_words import too_much_of
 
 LARGEST_FILE = 2_000_000
 LARGEST_UNPACKED = 12_000_000
@@ -288,7 +289,7 @@ def _measure(content: bytes) -> None:
                 message = f"This is a zip file, but no Excel workbook. {SAVE_AS}"
                 raise _Unreadable("file-not-a-table", message)
             if len(parts) > MOST_PARTS:
-                raise _too_large()
+                raise _too_large(f"more than {MOST_PARTS} parts, pictures among them", "Remove the pictures")
             if any(part.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for part in parts):
                 raise _unfit()  # the others unpack a piece of any size at once
             _measure_parts(archive, parts)
@@ -299,12 +300,20 @@ def _measure(content: bytes) -> None:
 def _measure_parts(archive: zipfile.ZipFile, parts: Sequence[zipfile.ZipInfo]) -> None:
     """The bounds hold by name, and any name may be read as any part: so each is far below what would do harm."""
     left, cells, sheets = LARGEST_UNPACKED, MOST_TAGS_OF_CELLS, MOST_SHEETS
+    largest = most_tagged = _Measure("")
     for part in parts:
         of_cells = _OF_CELLS.fullmatch(part.filename)
+        most, most_tags = (left, cells) if of_cells else (min(left, LARGEST_PART), MOST_TAGS)
         with archive.open(part) as stream:
-            found = _measured(
-                stream, left if of_cells else min(left, LARGEST_PART), cells if of_cells else MOST_TAGS, sheets
-            )
+            found = _measured(stream, part.filename, most, most_tags, sheets)
+        largest = max(largest, found, key=lambda each: each.size)
+        if of_cells:
+            most_tagged = max(most_tagged, found, key=lambda each: each.tags)
+        # What parts share is used up by the largest of them, and not by the one that came last.
+        if found.tags > most_tags:
+            raise _too_much_of(most_tagged if of_cells else found)
+        if found.size > most:
+            raise _too_much_of(largest if most == left else found)
         left -= found.size
         cells -= found.tags if of_cells else 0
         sheets -= found.sheets
@@ -312,20 +321,24 @@ def _measure_parts(archive: zipfile.ZipFile, parts: Sequence[zipfile.ZipInfo]) -
 
 @dataclass
 class _Measure:
+    name: str
     size: int = 0
     tags: int = 0
     sheets: int = 0
 
 
-def _measured(stream: Any, most: int, most_tags: int, most_sheets: int) -> _Measure:
-    found, tail = _Measure(), b""
+def _measured(stream: Any, name: str, most: int, most_tags: int, most_sheets: int) -> _Measure:
+    """What a part unpacks to; as far as it was measured, if that is above a bound."""
+    found, tail = _Measure(name), b""
     while piece := stream.read(_PIECE):
         seen = tail + piece
         found.size += len(piece)
         found.tags += piece.count(b"<")
         found.sheets += sum(match.end() > len(tail) for match in _NAMED_SHEET.finditer(seen))
-        if found.size > most or found.tags > most_tags or found.sheets > most_sheets:
-            raise _too_large()
+        if found.size > most or found.tags > most_tags:
+            return found
+        if found.sheets > most_sheets:
+            raise _too_large(f"more than {MOST_SHEETS} sheets", "Delete the sheets that are not the list")
         # No spreadsheet program writes these; UTF-16 would hide them, and none writes that either.
         upper = seen.upper()
         if b"<!DOCTYPE" in upper or b"<!ENTITY" in upper or (not tail and piece.startswith((b"\xff\xfe", b"\xfe\xff"))):
@@ -343,13 +356,12 @@ def _unfit() -> _Unreadable:
     return _Unreadable("xlsx-unfit", f"The workbook holds what no spreadsheet program writes. {SAVE_AS}")
 
 
-def _too_large() -> _Unreadable:
-    message = (
-        f"The workbook holds more than a list needs: sheets above {MOST_SHEETS}, thousands of styles, pictures, or "
-        f"more than {LARGEST_UNPACKED // 1_000_000} MB unpacked. Copy the list into a new workbook, or save it as CSV "
-        "UTF-8."
-    )
-    return _Unreadable("xlsx-too-large", message)
+def _too_large(what: str, remedy: str) -> _Unreadable:
+    return _Unreadable("xlsx-too-large", f"The workbook holds {what}. {remedy}, or save the list as CSV UTF-8.")
+
+
+def _too_much_of(part: _Measure) -> _Unreadable:
+    return _too_large(*too_much_of(part.name, most_tags=MOST_TAGS_OF_CELLS))
 
 
 def _sheet_rows(sheet: Any) -> Iterator[tuple[int, list[Any]]]:

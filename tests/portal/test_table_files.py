@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 from openpyxl import Workbook  # type: ignore[import-untyped]
+from openpyxl.comments import Comment  # type: ignore[import-untyped]
+from openpyxl.styles import PatternFill  # type: ignore[import-untyped]
 
 from activations.services.results import BadInput
 from activations.services.table_files import LARGEST_FILE, MOST_ROWS, Table, read_table
@@ -191,3 +193,119 @@ def test_cells_that_cannot_be_taken_are_named() -> None:
         (3, "customer", "This is longer than 254 letters."),
         (4, "", "The cell 'beside' stands in a column without a heading."),
     ]
+
+
+# --- an honest workbook that is too large is told which bound it hit, and what to do about it -------------------
+
+
+def saved(book: Any) -> bytes:
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+def coloured(rows: int, last: int) -> Any:
+    """A list whose cells, A to Z, are coloured down to row `last`."""
+    book, colour = Workbook(), PatternFill("solid", fgColor="FFFFEE")
+    for row in range(1, last + 1):
+        for column in range(1, 27):
+            cell = book.active.cell(row, column)
+            cell.fill = colour
+            if column == 1 and row <= rows:
+                cell.value = "customer" if row == 1 else f"Acme {row}"
+    return book
+
+
+def commented(rows: int) -> Any:
+    book = Workbook()
+    for row in range(1, rows + 1):
+        book.active.cell(row, 1).value = "customer" if row == 1 else f"Acme {row}"
+        for column in range(1, 9):
+            book.active.cell(row, column).comment = Comment("Asked by phone.", "agent")
+    return book
+
+
+def test_cells_coloured_far_below_the_list_are_named_and_deleting_them_helps() -> None:
+    book = coloured(300, 20_000)
+    said = refusal(saved(book))
+    assert "too many cells, empty coloured ones included" in said
+    assert "Delete the rows below the last filled one" in said
+    assert "styles" not in said
+    book.active.delete_rows(301, 20_000)
+    assert rows_read(saved(book)) == 299
+
+
+def test_comments_are_named_and_removing_them_helps() -> None:
+    book = commented(300)
+    said = refusal(saved(book))
+    assert "too many comments" in said
+    assert "Remove the comments" in said
+    assert "sheets" not in said
+    for row in book.active.iter_rows():
+        for cell in row:
+            cell.comment = None
+    assert rows_read(saved(book)) == 299
+
+
+SAID = {
+    "many parts": "more than 500 parts",
+    "long styles": "too many cell styles",
+    "many small styles": "too many cell styles",
+    "many strings": "too many texts in its cells",
+    "a row of cells": "too many cells, empty coloured ones included",
+    "bomb": "too many cells, empty coloured ones included",
+    "long theme": "a part that is larger than a list needs (xl/theme/theme1.xml)",
+    "one sheet named often": "more than 20 sheets",
+}
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_a_workbook_that_is_too_large_says_of_what(name: str) -> None:
+    content, code = BAD_FILES[name]
+    assert code == "xlsx-too-large"
+    assert isinstance(content, bytes)
+    said = refusal(content)
+    assert said.startswith(f"The workbook holds {SAID[name]}")
+    assert said.endswith("or save the list as CSV UTF-8.")
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        ("xl/media/image1.png", "pictures or drawings that are too large"),
+        ("xl/drawings/vmlDrawing1.vml", "too many comments"),
+        ("xl/threadedComments/threadedComment1.xml", "too many comments"),
+        ("xl/comments1.xml", "too many comments"),
+        ("xl/drawings/drawing1.xml", "pictures or drawings that are too large"),
+        ("xl/calcChain.xml", "too many formulas"),
+        ("xl/\u202e\x07odd.bin", "a part that is larger than a list needs. Copy"),
+    ],
+)
+def test_what_else_a_workbook_may_hold_too_much_of(part: str, said: str) -> None:
+    assert refusal(repacked(GOOD, **{part: b" " * 1_500_000})).startswith(f"The workbook holds {said}")
+
+
+@pytest.mark.parametrize("part", ["xl/sharedStrings.xml", "xl/styles.xml", "xl/media/image1.png"])
+def test_the_largest_part_is_named_and_not_the_one_that_came_last(part: str) -> None:
+    sheet = many("<worksheet><sheetData><row>", f"<c{' ' * 25}/>", "</row></sheetData></worksheet>", 399_000)
+    last = many("<sst>", f"<si{' ' * 60}/>", "</sst>", 9_000)
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(repacked(GOOD, **{SHEET: sheet, part: last}))) as before:
+        names = sorted(before.namelist(), key=lambda name: name == part)
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as after:
+            for name in names:
+                after.writestr(name, before.read(name))
+    assert refusal(out.getvalue()).startswith("The workbook holds too many cells, empty coloured ones included")
+
+
+def refusal(content: bytes) -> str:
+    read = read_table(content, columns=("customer", "allowed"), required=("customer",))
+    assert isinstance(read, BadInput), read
+    assert read.code == "xlsx-too-large"
+    return read.message
+
+
+def rows_read(content: bytes) -> int:
+    read = read_table(content, columns=("customer", "allowed"), required=("customer",))
+    assert isinstance(read, Table), read
+    return len(read.rows)
