@@ -1,9 +1,14 @@
-"""License Keys and deactivation codes in any text, however they are grouped: found by their check characters.
+"""License Keys and deactivation codes in any text, however they are grouped, and mistyped in their usual groups.
 
 `find_codes` of the protocol reads whole groups, as portal and Chariot write them. What is kept for good, shown, or put
-into an address is searched more thoroughly: other groups, lines broken within a group, look-alike letters, and texts
-that are encoded. Only what passes its check characters counts, so that neither prose nor a Usage Request is blacked
-out.
+into an address is searched more thoroughly: other groups, lines broken within a group, look-alike letters, escapes
+such as %2D, and texts that are encoded. In other groups than the usual ones only what passes its check characters
+counts, so that no Usage Request is blacked out.
+
+In the usual groups a typing mistake hides nothing. Check characters cannot tell such a mistake from prose: every row of
+28 letters is at most two letters away from one that passes them. So `without_secrets` blacks out all that stands in
+these groups, a row of years or a network address included, and `secret_in`, for which a text is refused, finds what
+can hardly be anything else (`_meant`). `secret_in_bytes` finds neither mistakes nor escapes.
 """
 
 from __future__ import annotations
@@ -24,13 +29,25 @@ from chariot_license.protocol.codes import LicenseKey, find_codes, parse_deactiv
 from chariot_license.protocol.errors import BlockError, CodeError
 from chariot_license.protocol.reader import find_blocks
 
+from activations.services.escapes import readings, too_many_escapes
+
 KEY, CODE, UNSEARCHED = "key", "code", "unsearched"
 NAMES = {KEY: "License Key", CODE: "deactivation code"}
 MOST_CANDIDATES = 20_000  # of one text: more of them are no mail, and each costs 50 microseconds
 
-# As the portal and Chariot write them; these count with a typing mistake, too.
+# The usual groups: as the portal and Chariot write them. These count with a typing mistake, too.
 LICENSE_KEY = re.compile(r"\bK[0-9A-Z]{5}(?:[^0-9A-Z]{1,3}[0-9A-Z]{6}){6}\b", re.IGNORECASE)
 DEACTIVATION_CODE = re.compile(r"\b[0-9A-Z]{4}(?:[^0-9A-Z\n]{1,3}[0-9A-Z]{4}){6}\b", re.IGNORECASE)
+# Wherever one begins: four-letter words before a code look like its first groups.
+_ANYWHERE = {
+    kind: re.compile(f"(?=({pattern.pattern}))", re.IGNORECASE)
+    for kind, pattern in ((KEY, LICENSE_KEY), (CODE, DEACTIVATION_CODE))
+}
+_GROUP = re.compile(r"[0-9A-Z]{4}", re.IGNORECASE)
+# Five of the seven groups of a random code have both digits and letters. Of bank accounts hardly one does.
+LEAST_MIXED = 2
+# Numbered parts (P101, P102) have three letters in common and one that counts: of so many groups, so many letters more.
+_IN_COMMON = 3
 
 _BREAK = r"(?:=?+[ \t]*+\r?+\n[ \t>|]*+)?+"  # within a group: a line that was wrapped, quoted or as quoted-printable
 _BETWEEN = r"[^0-9A-Za-z]{1,6}+"
@@ -87,8 +104,8 @@ class Secret:
 
 
 def secret_in(text: str) -> str:
-    """KEY, CODE or "" for what a text of any length holds in whatever way it is written; UNSEARCHED for one that has
-    too much in it that looks like a secret. Never raises.
+    """KEY, CODE or "" for what a text of any length holds in whatever way it is written, mistyped in its usual groups
+    included; UNSEARCHED for one that has too much in it that looks like a secret. Never raises.
     """
     for part in _parts(text):
         for view in views_of(part):
@@ -167,7 +184,7 @@ def _left_in(masked: str) -> str:
 
 
 def _kind_in(text: str, patterns: Mapping[str, re.Pattern[str]] = _IN_TEXT) -> str:
-    kinds = {one.kind for one in _secrets(text, patterns)}
+    kinds = {one.kind for one in _secrets(text, patterns, mistyped=True)}
     return next((kind for kind in (KEY, CODE, UNSEARCHED) if kind in kinds), "")
 
 
@@ -179,9 +196,8 @@ def _blacked_out(text: str, kinds: tuple[str, ...]) -> str:
     masked = _cut(text, found)
     if any(not one.plain for one in found) and _blocks(masked) != _blocks(text):
         masked = _cut(text, [one for one in found if one.plain])
-    if KEY in kinds:
-        masked = LICENSE_KEY.sub(f"[{NAMES[KEY]}]", masked)
-    return DEACTIVATION_CODE.sub(_code_masked, masked) if CODE in kinds else masked
+    usual = [*_in_usual_groups(masked), *_mistyped(masked)]
+    return _cut(masked, [one for one in usual if one.kind in kinds])
 
 
 def _cut(text: str, found: list[Secret]) -> str:
@@ -200,26 +216,81 @@ def _blocks(text: str) -> list[object]:
         return []
 
 
-def _code_masked(match: re.Match[str]) -> str:
-    """Seven words of four letters are prose; with a digit among them they may be a code, a mistyped one included."""
-    return f"[{NAMES[CODE]}]" if any(letter.isdigit() for letter in match[0]) else match[0]
+def _in_usual_groups(text: str) -> Iterator[Secret]:
+    """Whatever stands in the groups of a License Key or deactivation code."""
+    for match in LICENSE_KEY.finditer(text):
+        yield Secret(KEY, *match.span(), plain=True)
+    for match in DEACTIVATION_CODE.finditer(text):
+        # Seven words of four letters are prose; with a digit among them they may be a code, a mistyped one included.
+        if any(map(str.isdigit, match[0])):
+            yield Secret(CODE, *match.span(), plain=True)
 
 
-def _secrets(text: str, patterns: Mapping[str, re.Pattern[str]] = _IN_TEXT) -> Iterator[Secret]:
-    """Every secret of a text as it stands, with its place; UNSEARCHED if there may be more."""
-    folded, places = (text, []) if patterns is _IN_BYTES else _folded(text)
+def _mistyped(text: str) -> Iterator[Secret]:
+    """What stands in the usual groups, escaped or not, and can hardly be anything but a secret."""
+    for read, places in readings(text):
+        yield from _mistyped_of(*_folded(read), places)
+
+
+def _mistyped_of(folded: str, origins: list[int], places: list[int]) -> Iterator[Secret]:
+    for kind, pattern in _ANYWHERE.items():
+        for match in pattern.finditer(folded):
+            if _meant(kind, match[1]):
+                yield _placed(kind, *match.span(1), origins, places, plain=True)
+
+
+def _meant(kind: str, written: str) -> bool:
+    """Whether what stands in the usual groups looks random, as a secret does, and not like words, years or addresses.
+    A License Key has a first letter to know it by, too.
+    """
+    if kind == KEY:
+        return any(map(str.isdigit, written))
+    groups = _GROUP.findall(written.upper())
+    mixed = [group for group in groups if not group.isdigit() and not group.isalpha()]
+    numbered = [group for group in groups if not group.isalpha()]  # the others may be words around something else
+    letters = set("".join(numbered))
+    various = len(letters) > _IN_COMMON + len(numbered)
+    return len(mixed) >= LEAST_MIXED and various and not letters <= set("0123456789ABCDEF")
+
+
+def _secrets(
+    text: str, patterns: Mapping[str, re.Pattern[str]] = _IN_TEXT, *, mistyped: bool = False
+) -> Iterator[Secret]:
+    """Every secret of a text as it stands and without escapes, with its place; UNSEARCHED if there may be more."""
+    if patterns is _IN_BYTES:
+        yield from _searched(text, [], [], patterns)
+        return
+    for read, places in readings(text):
+        folded, origins = _folded(read)
+        yield from _searched(folded, origins, places, patterns)
+        if mistyped:
+            yield from _mistyped_of(folded, origins, places)
+    if too_many_escapes(text):
+        yield Secret(UNSEARCHED, len(text), len(text), plain=True)
+
+
+def _searched(
+    folded: str, origins: list[int], places: list[int], patterns: Mapping[str, re.Pattern[str]]
+) -> Iterator[Secret]:
     for kind, pattern in patterns.items():
         for number, match in enumerate(pattern.finditer(folded)):
             if number == MOST_CANDIDATES:
-                yield Secret(UNSEARCHED, len(text), len(text), plain=True)
+                yield _placed(UNSEARCHED, match.start(), match.end(), origins, places, plain=True)
                 break
             for name, rest in match.groupdict().items():
                 if rest is None or not _is_secret(kind, name, match[0] + rest, folded, match.start()):
                     continue
-                start, end = match.start(), match.end(name)
-                if places:
-                    start, end = places[start], places[end - 1] + 1
-                yield Secret(kind, start, end, plain=name in ("g6", "g4", "g28", "g42"))
+                plain = name in ("g6", "g4", "g28", "g42")
+                yield _placed(kind, match.start(), match.end(name), origins, places, plain=plain)
+
+
+def _placed(kind: str, start: int, end: int, origins: list[int], places: list[int], *, plain: bool) -> Secret:
+    """The secret where it stands in the text itself: `origins` are the places before folding, `places` those before
+    escapes were taken away; empty where nothing was moved.
+    """
+    if origins:
+        start, end = origins[start], origins[end - 1] + 1
+    return Secret(kind, places[start], places[end], plain=False) if places else Secret(kind, start, end, plain)
 
 
 def _is_secret(kind: str, name: str, letters: str, folded: str, start: int) -> bool:

@@ -6,19 +6,21 @@ from collections.abc import Callable
 from urllib.parse import quote
 
 import pytest
-from chariot_license.protocol.codes import format_deactivation_code
+from chariot_license.protocol.codes import format_deactivation_code, format_public_id
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from activations.models import Contact, Customer, LedgerEntry
+from activations.services.evidence import add_evidence
 from activations.services.licenses import FeatureTerm, LicenseCreated, create_license
-from activations.services.results import BadInput
-from tests.portal.cast import MANAGER, SOURCE
+from activations.services.results import BadInput, bad_name, bad_reason
+from tests.portal.cast import AGENT, MANAGER, SOURCE
 from tests.portal.test_import_web import upload
 from tests.portal.web import Browser, desk
 
 SignIn = Callable[[str], Browser]
 CODE = format_deactivation_code(b"0123456789abcdef")
+RESTORATION = format_public_id("RES", b"0123456789")
 LISTS = ["license", "activation", "customer", "usagerequest", "restoration", "ledgerentry"]
 
 
@@ -141,3 +143,35 @@ def test_a_heading_that_is_a_secret_is_not_repeated(license: LicenseCreated, sig
         page = upload(sign_in("manager"), f"customer,allowed,{secret}\nAcme Water,1,yes\n")
         assert f"The heading '[{name}]' is none of the columns" in page.words
         assert secret[:30] not in page.html
+
+
+def wrong(code: str) -> str:
+    """The code as it is when its last letter was mistyped."""
+    return code[:-1] + ("7" if code[-1] != "7" else "8")
+
+
+def test_a_mistyped_secret_comes_through_no_door(license: LicenseCreated) -> None:
+    booked = LedgerEntry.objects.count()
+    for secret, kind in ((license.license_key, "key"), (CODE, "code")):
+        for text in (wrong(secret), secret.replace("-", "%2D"), wrong(secret).replace("-", "%20")):
+            refused = bad_reason(f"Customer says that {text} fails")
+            assert refused is not None, text
+            assert refused.code == f"reason-holds-{kind}"
+            named = bad_name(text, "The name", "name-unfit")
+            assert named is not None, text
+            assert named.code == "name-unfit"
+            assert text not in named.message
+            for name, content in ((f"{text}.txt", b"Hello"), ("a.txt", f"It is {text}.".encode())):
+                added = add_evidence(restoration_id=RESTORATION, name=name, content=content, actor=AGENT, source=SOURCE)
+                assert isinstance(added, BadInput), (name, content)
+                assert added.code == f"evidence-holds-{kind}"
+                assert text not in added.message
+    assert LedgerEntry.objects.count() == booked
+
+
+def test_a_reason_may_name_addresses_and_years() -> None:
+    reason = (
+        "Bought in 2019 2020 2021 2022 2023 2024 2025, host 2001:0db8:85a3:0000:0000:8a2e:0370:7334, "
+        "pumps P101 P102 P103 P104 P105 P106 P107."
+    )
+    assert bad_reason(reason) is None
