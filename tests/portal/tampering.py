@@ -12,8 +12,11 @@ from django.db.models import Model
 
 from activations.models import (
     Activation,
+    Conversation,
+    ConversationNote,
     Customer,
     Evidence,
+    IncomingMail,
     Instance,
     IntakeEntry,
     LedgerChain,
@@ -22,6 +25,8 @@ from activations.models import (
     LedgerLeaf,
     License,
     LicenseTerms,
+    MailSource,
+    OutgoingMail,
     PortalSecret,
     Product,
     Reply,
@@ -282,4 +287,6 @@ UNTOLD = {
     "Customer.created_at", "Product.name", "UsageRequest.received", "SigningKey.private_encrypted",
     "Evidence.media_type",
 }  # fmt: skip
-UNBOOKED: set[type[Model]] = {IntakeEntry, PortalSecret, Reply}
+# No entry tells of them: what was said by mail is no booking, and what was booked by it stands in its own entries.
+MAILS: set[type[Model]] = {Conversation, ConversationNote, IncomingMail, MailSource, OutgoingMail}
+UNBOOKED: set[type[Model]] = {IntakeEntry, PortalSecret, Reply, *MAILS}
