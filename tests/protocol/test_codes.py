@@ -269,6 +269,13 @@ def test_a_mistyped_license_id_in_a_mail_is_reported_as_a_typo(text: str, code: 
     assert [problem.code for problem in found.problems] == [code]
 
 
+def test_a_mistyped_license_id_of_letters_is_told_by_its_groups() -> None:
+    """One in fifty has a single digit, or none."""
+    (problem,) = find_codes("Our ID: LIC-DDXS-JHTM-FYRZ-T5MV-A 5JAX-HAR7-JC8B-55Q5-R0MN-WZER-P8NS").problems
+    assert problem.code == "license-id-typo"
+    assert find_codes("The word LIC stands here this once more, and 5 times there").problems == ()
+
+
 def test_prose_and_text_blocks_hold_no_codes() -> None:
     words = "this that with from have they will what when make like time just know take into year good some them"
     draw = random.Random(1)

@@ -33,8 +33,11 @@ MAX_CANDIDATES = 3000
 _LICENSE_ID = re.compile(r" (?=[LI1][LI1]C(?:([0-9A-Z]{17})|((?: [0-9A-Z]{1,20}){1,6}))(?![^ ]))")
 _LICENSE_KEY = re.compile(r" (?=(K[0-9A-Z]{5}(?: ?[0-9A-Z]{6}){6})(?![^ ]))")
 _DEACTIVATION_CODE = re.compile(r" (?=([0-9A-Z]{4}(?: ?[0-9A-Z]{4}){6})(?![^ ]))")
-# Prose after the word LIC has longer words and no digits.
-_MISTYPED_ID = re.compile(r"(?=(?:[^0-9]*[0-9]){2})(?:[0-9A-Z]{14,20}|[0-9A-Z]{1,5}(?:-[0-9A-Z]{1,5}){3,})")
+# Prose after the word LIC has longer words and no digits. One digit is enough where the groups are those of an ID.
+_MISTYPED_ID = re.compile(
+    r"(?=(?:[^0-9]*[0-9]){2})(?:[0-9A-Z]{14,20}|[0-9A-Z]{1,5}(?:-[0-9A-Z]{1,5}){3,})"
+    r"|(?=[^0-9]*[0-9])[0-9A-Z]{4}(?:-[0-9A-Z]{4}){3}-[0-9A-Z]"
+)
 _ASCII = {code: chr(code).upper() if chr(code).isalnum() else " " for code in range(127)}
 # No code goes on behind a longer gap, or behind a letter or digit that is in no code.
 _LONG_GAP = re.compile(" {25,}")
