@@ -26,6 +26,7 @@ JUNK = {
     "dashes in UTF-8": "%E2%80%91K",
     "letters K": f"%20{'K' * 98}",
     "look-alikes": f"\u041a%2D{'K1' * 49}",
+    "rows of numbers": "2019 2020 Q1Z2 ",
     "encoded words": "=?utf-8?q?abc?= ",
 }
 

@@ -116,7 +116,7 @@ def _person(request: HttpRequest) -> User:
 
 def _digest(request: HttpRequest) -> str:
     sent = sorted((name, values) for name, values in request.POST.lists() if name not in _NO_DECISION)
-    return hashlib.sha256(json.dumps(sent).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([request.path, sent]).encode()).hexdigest()
 
 
 def _claimed(request: HttpRequest, token: str) -> tuple[SentForm, bool]:

@@ -17,6 +17,7 @@ from chariot_license.protocol.reader import find_blocks
 from activations import searching
 from activations.services import secret_text
 from activations.services.intake import without_secrets
+from activations.services.secret_looks import looks_random, what_is_known
 
 # What was meant as a deactivation code: five to eight groups of four, of which the last may have lost a letter.
 ALMOST_CODE = re.compile(r"(?<![\w-])[0-9A-Za-z]{4}([ -])(?:[0-9A-Za-z]{4}\1){4,6}[0-9A-Za-z]{2,5}(?![\w-])")
@@ -90,9 +91,13 @@ def _problems(text: str, codes: FoundCodes) -> tuple[str, ...]:
 
 
 def _almost(text: str) -> Iterator[str]:
-    # Six short words in a row look like a code, too; codes have digits.
-    found = (candidate[0] for candidate in ALMOST_CODE.finditer(text))
-    return (candidate for candidate in found if sum(map(str.isdigit, candidate)) > 1)
+    # Short words, bank accounts and network addresses have such groups, too.
+    known: bytearray | None = None
+    for match in ALMOST_CODE.finditer(text):
+        if sum(map(str.isdigit, match[0])) > 1:
+            known = what_is_known(text) if known is None else known
+            if looks_random(text, *match.span(), known):
+                yield match[0]
 
 
 KEY, CODE = secret_text.KEY, secret_text.CODE
@@ -107,6 +112,6 @@ def secret_in(text: str, found: Pasted) -> str:
     letters = base32.normalise(text) if len(text) <= searching.MOST_LETTERS else ""
     meant = letters[:1] == "K" and len(letters) in KEY_LETTERS and sum(map(str.isdigit, letters)) >= KEY_DIGITS
     held = secret_text.secret_in(text)
-    if held == KEY or secret_text.LICENSE_KEY.search(text) or meant:
+    if held == KEY or (meant and looks_random(text, 0, len(text), what_is_known(text))):
         return KEY
     return CODE if held or found.almost_code or without_secrets(text) != text else ""

@@ -8,8 +8,12 @@ from itertools import accumulate, islice
 
 MOST_ESCAPES = 20_000  # runs of them in one text: more of them are no mail, and each costs microseconds
 
-# As in links (RFC 3986, 2.1), and as in JSON and scripts.
-_ESCAPED = re.compile(r"(?:%[0-9A-Fa-f]{2})+|\\(?:u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2})")
+# As in links (RFC 3986, 2.1, and as scripts wrote them before it), and as in JSON and scripts.
+_ESCAPED = re.compile(
+    r"(?:%[0-9A-Fa-f]{2})+|%u[0-9A-Fa-f]{4}"
+    r"|\\(?:u[0-9A-Fa-f]{4}|u\{0*[0-9A-Fa-f]{1,4}\}|x[0-9A-Fa-f]{2}|[0-3][0-7]{2}|[nrt])"
+)
+_CONTROLS = {"n": "\n", "r": "\r", "t": "\t"}
 _DEPTH = 2  # a link within a link: %252D
 
 
@@ -41,20 +45,27 @@ def _unescaped(text: str) -> tuple[str, list[int]]:
         start, end = match.span()
         letters.append(text[at:start])
         places += range(at, start)
-        if text[start] == "%":
+        if text[start] == "%" and text[start + 1] not in "uU":
             said, sizes = _percent(bytes.fromhex(match[0].replace("%", "")))
             if sizes:
                 places += accumulate((3 * size for size in sizes[:-1]), initial=start)
             else:
                 places += range(start, end, 3)
         else:
-            said = chr(int(match[0][2:], 16))
+            said = _letter(match[0])
             places.append(start)
         letters.append(said)
         at = end
     letters.append(text[at:])
     places += range(at, len(text) + 1)
     return "".join(letters), places
+
+
+def _letter(escape: str) -> str:
+    said = escape[1:]
+    if said in _CONTROLS:
+        return _CONTROLS[said]
+    return chr(int(said, 8)) if said.isdigit() else chr(int(said[1:].strip("{}"), 16))
 
 
 def _percent(data: bytes) -> tuple[str, list[int]]:

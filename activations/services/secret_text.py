@@ -6,9 +6,9 @@ such as %2D, and texts that are encoded. In other groups than the usual ones onl
 counts, so that no Usage Request is blacked out.
 
 In the usual groups a typing mistake hides nothing. Check characters cannot tell such a mistake from prose: every row of
-28 letters is at most two letters away from one that passes them. So `without_secrets` blacks out all that stands in
-these groups, a row of years or a network address included, and `secret_in`, for which a text is refused, finds what
-can hardly be anything else (`_meant`). `secret_in_bytes` finds neither mistakes nor escapes.
+28 letters is at most two letters away from one that passes them. What can is how random the letters are
+(`secret_looks`): network addresses, digests, years and bank accounts are let through. `secret_in_bytes` finds neither
+mistakes nor escapes.
 """
 
 from __future__ import annotations
@@ -30,30 +30,27 @@ from chariot_license.protocol.errors import BlockError, CodeError
 from chariot_license.protocol.reader import find_blocks
 
 from activations.services.escapes import readings, too_many_escapes
+from activations.services.secret_looks import random_groups, what_is_known
 
 KEY, CODE, UNSEARCHED = "key", "code", "unsearched"
 NAMES = {KEY: "License Key", CODE: "deactivation code"}
 MOST_CANDIDATES = 20_000  # of one text: more of them are no mail, and each costs 50 microseconds
 
-# The usual groups: as the portal and Chariot write them. These count with a typing mistake, too.
-LICENSE_KEY = re.compile(r"\bK[0-9A-Z]{5}(?:[^0-9A-Z]{1,3}[0-9A-Z]{6}){6}\b", re.IGNORECASE)
-DEACTIVATION_CODE = re.compile(r"\b[0-9A-Z]{4}(?:[^0-9A-Z\n]{1,3}[0-9A-Z]{4}){6}\b", re.IGNORECASE)
-# Wherever one begins: four-letter words before a code look like its first groups.
-_ANYWHERE = {
-    kind: re.compile(f"(?=({pattern.pattern}))", re.IGNORECASE)
-    for kind, pattern in ((KEY, LICENSE_KEY), (CODE, DEACTIVATION_CODE))
+# The usual groups, as the portal and Chariot write them, a sign between two of them forgotten included; wherever one
+# begins, since four-letter words before a code look like its first groups. These count with a typing mistake, too.
+_USUAL = {
+    kind: (re.compile(rf"(?<![0-9A-Z])(?=({letters})(?![0-9A-Z]))", re.IGNORECASE), size)
+    for kind, letters, size in (
+        (KEY, r"K[0-9A-Z]{5}(?:[^0-9A-Z]{0,3}[0-9A-Z]{6}){6}", 6),
+        (CODE, r"[0-9A-Z]{4}(?:[^0-9A-Z\n]{0,3}[0-9A-Z]{4}){6}", 4),
+    )
 }
-_GROUP = re.compile(r"[0-9A-Z]{4}", re.IGNORECASE)
-# Five of the seven groups of a random code have both digits and letters. Of bank accounts hardly one does.
-LEAST_MIXED = 2
-# Numbered parts (P101, P102) have three letters in common and one that counts: of so many groups, so many letters more.
-_IN_COMMON = 3
 
 _BREAK = r"(?:=?+[ \t]*+\r?+\n[ \t>|]*+)?+"  # within a group: a line that was wrapped, quoted or as quoted-printable
 _BETWEEN = r"[^0-9A-Za-z]{1,6}+"
-# Groups of five are those of a Usage Request, and pairs those of network addresses: no deactivation code is sought in
-# them, which, unlike a License Key, has no first letter to know it by.
-_KEY_SIZES, _CODE_SIZES = (*range(1, 15), 21, 42), (4, 6, 7, 8, 14, 28)
+_KEY_SIZES, _CODE_SIZES = (*range(1, 15), 21, 42), (*range(1, 15), 28)
+# A deactivation code has no first letter to know it by: in a file, which is no text, only likely groups are sought.
+_CODE_SIZES_IN_BYTES = (4, 6, 7, 8, 14, 28)
 # What a block has before its groups of five: the number of the line, or such a group.
 _IN_A_BLOCK = re.compile(r"(?<![0-9A-Za-z])(?:[0-9A-Za-z]{5}|[0-9]{2})[^0-9A-Za-z]{1,6}\Z")
 
@@ -79,10 +76,10 @@ def _any_grouping(first: str, total: int, sizes: tuple[int, ...], broken: str) -
     return re.compile(rf"{first}(?<![0-9A-Za-z]{first})(?=(?:{ways})(?![0-9A-Za-z]))")
 
 
-def _patterns(broken: str) -> dict[str, re.Pattern[str]]:
+def _patterns(code_sizes: tuple[int, ...], broken: str) -> dict[str, re.Pattern[str]]:
     return {
         KEY: _any_grouping("[Kk]", 42, _KEY_SIZES, broken),
-        CODE: _any_grouping("[0-9A-Za-z]", 28, _CODE_SIZES, broken),
+        CODE: _any_grouping("[0-9A-Za-z]", 28, code_sizes, broken),
     }
 
 
@@ -90,7 +87,8 @@ _WRITTEN: tuple[tuple[re.Pattern[str], Callable[[str], object], str], ...] = (
     (re.compile(r"([Kk][0-9A-Za-z]{5}(?:-[0-9A-Za-z]{6}){6})"), LicenseKey.parse, KEY),
     (re.compile(r"([0-9A-Za-z]{4}(?:-[0-9A-Za-z]{4}){6})"), parse_deactivation_code, CODE),
 )
-_IN_TEXT, _IN_BYTES = _patterns(_BREAK), _patterns("")
+_IN_TEXT, _IN_BYTES = _patterns(_CODE_SIZES, _BREAK), _patterns(_CODE_SIZES_IN_BYTES, "")
+_PAIRED = ("g1", "g2")  # as network addresses are: these have hex digits only
 
 
 @dataclass(frozen=True)
@@ -132,13 +130,16 @@ def secret_in_bytes(data: bytes) -> str:
 
 
 def _written_in(text: str) -> str:
-    """KEY or CODE for one with its dashes, whatever letter stands beside it: a file may have the length there."""
+    return next((kind for kind, _, _ in _written(text)), "")
+
+
+def _written(text: str) -> Iterator[tuple[str, int, int]]:
+    """Those with their dashes, whatever letter stands beside them: a file may have the length there, a text a word."""
     for pattern, parse, kind in _WRITTEN:
         for match in pattern.finditer(text):
             with suppress(CodeError):
                 parse(match[1])
-                return kind
-    return ""
+                yield kind, *match.span(1)
 
 
 def without_secrets(text: str) -> str:
@@ -196,8 +197,7 @@ def _blacked_out(text: str, kinds: tuple[str, ...]) -> str:
     masked = _cut(text, found)
     if any(not one.plain for one in found) and _blocks(masked) != _blocks(text):
         masked = _cut(text, [one for one in found if one.plain])
-    usual = [*_in_usual_groups(masked), *_mistyped(masked)]
-    return _cut(masked, [one for one in usual if one.kind in kinds])
+    return _cut(masked, [one for one in _mistyped(masked) if one.kind in kinds])
 
 
 def _cut(text: str, found: list[Secret]) -> str:
@@ -216,41 +216,30 @@ def _blocks(text: str) -> list[object]:
         return []
 
 
-def _in_usual_groups(text: str) -> Iterator[Secret]:
-    """Whatever stands in the groups of a License Key or deactivation code."""
-    for match in LICENSE_KEY.finditer(text):
-        yield Secret(KEY, *match.span(), plain=True)
-    for match in DEACTIVATION_CODE.finditer(text):
-        # Seven words of four letters are prose; with a digit among them they may be a code, a mistyped one included.
-        if any(map(str.isdigit, match[0])):
-            yield Secret(CODE, *match.span(), plain=True)
-
-
 def _mistyped(text: str) -> Iterator[Secret]:
-    """What stands in the usual groups, escaped or not, and can hardly be anything but a secret."""
+    """What stands in the usual groups, escaped or not, and is as random as a secret."""
     for read, places in readings(text):
         yield from _mistyped_of(*_folded(read), places)
 
 
 def _mistyped_of(folded: str, origins: list[int], places: list[int]) -> Iterator[Secret]:
-    for kind, pattern in _ANYWHERE.items():
-        for match in pattern.finditer(folded):
-            if _meant(kind, match[1]):
+    known: bytearray | None = None
+    for kind, (pattern, size) in _USUAL.items():
+        for number, match in enumerate(pattern.finditer(folded)):
+            if number == MOST_CANDIDATES:
+                yield _placed(UNSEARCHED, match.start(1), match.end(1), origins, places, plain=True)
+                break
+            known = what_is_known(folded) if known is None else known
+            if _looks_like(kind, match[1], known[match.start(1) : match.end(1)], size):
                 yield _placed(kind, *match.span(1), origins, places, plain=True)
 
 
-def _meant(kind: str, written: str) -> bool:
-    """Whether what stands in the usual groups looks random, as a secret does, and not like words, years or addresses.
-    A License Key has a first letter to know it by, too.
-    """
+def _looks_like(kind: str, written: str, known: bytes | bytearray, size: int) -> bool:
+    places = [place for place, letter in enumerate(written) if letter.isalnum()]
+    groups = [places[at : at + size] for at in range(0, len(places), size)]
     if kind == KEY:
-        return any(map(str.isdigit, written))
-    groups = _GROUP.findall(written.upper())
-    mixed = [group for group in groups if not group.isdigit() and not group.isalpha()]
-    numbered = [group for group in groups if not group.isalpha()]  # the others may be words around something else
-    letters = set("".join(numbered))
-    various = len(letters) > _IN_COMMON + len(numbered)
-    return len(mixed) >= LEAST_MIXED and various and not letters <= set("0123456789ABCDEF")
+        groups[0] = groups[0][1:]  # every License Key begins with K
+    return random_groups(written, known, groups)
 
 
 def _secrets(
@@ -263,6 +252,8 @@ def _secrets(
     for read, places in readings(text):
         folded, origins = _folded(read)
         yield from _searched(folded, origins, places, patterns)
+        for kind, start, end in _written(folded):
+            yield _placed(kind, start, end, origins, places, plain=True)
         if mistyped:
             yield from _mistyped_of(folded, origins, places)
     if too_many_escapes(text):
@@ -296,6 +287,8 @@ def _placed(kind: str, start: int, end: int, origins: list[int], places: list[in
 def _is_secret(kind: str, name: str, letters: str, folded: str, start: int) -> bool:
     if kind == CODE and not any(map(str.isdigit, letters)):
         return False  # words
+    if name in _PAIRED and set(letters.upper()).isdisjoint("GHJKMNPQRSTVWXYZ"):
+        return False
     if name == "g5" and _IN_A_BLOCK.search(folded, max(0, start - 12), start):
         return False
     try:
@@ -322,8 +315,12 @@ def _folded(text: str) -> tuple[str, list[int]]:
 
 
 def _form(letter: str) -> str:
-    if unicodedata.category(letter) == "Cf":
+    """What people read: no accents and frames around a letter or digit, and the digits of other scripts."""
+    category = unicodedata.category(letter)
+    if category in ("Cf", "Mn", "Me"):
         return ""
+    if category == "Nd":
+        return str(unicodedata.decimal(letter))
     form = base32.read_as(letter)
     form = LOOKALIKES.get(form, form)
     return form if form.isascii() and form else " "

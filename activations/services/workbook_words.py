@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import re
 
+from activations.services.secret_text import without_secrets
+
 _AS_VALUES = "Copy the list into a new workbook, as values only"
 _CELLS = re.compile(r"xl/worksheets/[^/]+\.xml", re.IGNORECASE)
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_./-]{1,80}")
@@ -39,5 +41,5 @@ def too_much_of(name: str, *, most_tags: int) -> tuple[str, str]:
     for names, what, remedy in _OTHERS:
         if names.fullmatch(name):
             return what, remedy
-    which = f" ({name})" if _PLAIN_NAME.fullmatch(name) else ""
+    which = f" ({name})" if _PLAIN_NAME.fullmatch(name) and without_secrets(name) == name else ""
     return f"a part that is larger than a list needs{which}", "Copy the list into a new workbook"

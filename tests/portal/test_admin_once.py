@@ -97,6 +97,18 @@ def test_a_second_click_on_any_booking_says_what_the_first_one_booked(
     assert (length(license.license_id), Reply.objects.count()) == (booked, kept)
 
 
+def test_the_token_of_a_form_says_nothing_about_another_page(license: LicenseCreated, sign_in: SignIn) -> None:
+    for name in ("pump-house", "weir"):
+        answered(Chariot(license.license_key, host(name)).request())
+    agent = sign_in("agent")
+    pages = [agent.get(reverse("admin:activation_mark_lost", args=[row.pk])) for row in Activation.objects.all()]
+    first, second = (page.form() for page in pages)
+    pages[0].send(first, reason="Burned down.")
+    other = pages[1].send(second, reason="Burned down.", token=first.fields["token"])
+    assert OTHER in other.words
+    assert "is lost now" in other.send(other.form(), reason="Burned down.").words
+
+
 # --- after the browser's Back ---------------------------------------------------------------------------------
 
 OTHER = "What you sent now was not booked, because the form of that page had been used already."

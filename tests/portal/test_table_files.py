@@ -9,6 +9,7 @@ import zipfile
 from typing import Any
 
 import pytest
+from chariot_license.protocol.codes import LicenseKey
 from openpyxl import Workbook  # type: ignore[import-untyped]
 from openpyxl.comments import Comment  # type: ignore[import-untyped]
 from openpyxl.styles import PatternFill  # type: ignore[import-untyped]
@@ -279,6 +280,10 @@ def test_a_workbook_that_is_too_large_says_of_what(name: str) -> None:
         ("xl/drawings/drawing1.xml", "pictures or drawings that are too large"),
         ("xl/calcChain.xml", "too many formulas"),
         ("xl/\u202e\x07odd.bin", "a part that is larger than a list needs. Copy"),
+        (
+            f"xl/{LicenseKey(seed=b'seed-012', secret=b'secret-012345678').text}",
+            "a part that is larger than a list needs. Copy",
+        ),
     ],
 )
 def test_what_else_a_workbook_may_hold_too_much_of(part: str, said: str) -> None:

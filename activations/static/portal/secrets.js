@@ -1,17 +1,27 @@
-/* What a browser must not keep: License Keys and deactivation codes. Two searches: the groups in which the portal writes
-   them, where a typing mistake hides nothing, and whatever groups in which the check characters fit. A false hit costs a
-   convenience only. */
+/* What a browser must not keep: License Keys and deactivation codes. Two searches, as in services/secret_text.py and
+   secret_looks.py: whatever groups in which the check characters fit, and the groups in which the portal writes them,
+   where a typing mistake hides nothing that is as random as a secret (docs/adr, 0010). A false hit costs a convenience
+   only. */
 "use strict";
 
 const portalSecrets = (() => {
-    // K and 41 more letters and digits, in groups of six or in one.
+    // Six groups follow the first one. The patterns look ahead: one may begin within another.
+    const groups = (first, size) =>
+        new RegExp(`(?<![0-9A-Z])(?=(${first}(?:[^0-9A-Z]{0,9}[0-9A-Z]{${size}}){6})(?![0-9A-Z]))`, "g");
+    // With its dashes, whatever letters touch it.
+    const dashed = (first, size) => new RegExp(`(?=(${first}(?:-[0-9A-Z]{${size}}){6}))`, "g");
+    // `pattern`, `dashed`, `size`: the usual groups; `known`: how many letters all of them begin with. `label`, `length`,
+    // `must`: what the check characters are counted with, how many letters it has, what it must have among them.
+    // `unused`: what the last letter of the data is a multiple of, since not all of its bits are used.
+    const KEY = {
+        ...{ pattern: groups("K[0-9A-Z]{5}", 6), dashed: dashed("K[0-9A-Z]{5}", 6), size: 6, known: 1 },
+        ...{ label: "KEY", length: 42, must: /^K/, unused: 8 },
+    };
+    const CODE = {
+        ...{ pattern: groups("[0-9A-Z]{4}", 4), dashed: dashed("[0-9A-Z]{4}", 4), size: 4, known: 0 },
+        ...{ label: "DEACTIVATION", length: 28, must: /[0-9]/, unused: 4 },
+    };
     const GROUPED_KEY = /(?<![0-9A-Za-z])K[0-9A-Z]{5}(?:[^0-9A-Za-z]{0,9}[0-9A-Z]{6}){6}(?![0-9A-Za-z])/gi;
-    const KEY = / K[0-9A-Z]{5}(?: ?[0-9A-Z]{6}){6}(?= )/;
-    // 28 letters and digits, in groups of four or in one.
-    const CODE = / [0-9A-Z]{4}(?: ?[0-9A-Z]{4}){6}(?= )/;
-    // What the check characters are counted with, how many letters it has, and what it must have among them.
-    const CHECKED_KEY = { label: "KEY", length: 42, must: /^K/ };
-    const CHECKED_CODE = { label: "DEACTIVATION", length: 28, must: /[0-9]/ };
     const ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
     const VALUES = new Map([...ALPHABET].map((letter, value) => [letter, value]));
     // Letters of Russian and Greek keyboards that look like these, and letters that no code has.
@@ -19,11 +29,12 @@ const portalSecrets = (() => {
         [..."АВЕКМНОРСТУХІЈЅΑΒΕΖΗΙΚΜΝΟΡΤΥΧİ"].map((letter, at) => [letter, "ABEKMHOPCTYXIJSABEZHIKMNOPTYXI"[at]]),
     );
     const READ_AS = { I: "1", L: "1", O: "0" };
-    const ESCAPED = /%([0-9A-F]{2})|\\u([0-9A-F]{4})|\\x([0-9A-F]{2})/gi;
+    const ESCAPED =
+        /%([0-9A-F]{2})|[%\\]u([0-9A-F]{4})|\\u\{0*([0-9A-F]{1,4})\}|\\x([0-9A-F]{2})|\\([0-3][0-7]{2})|\\([nrt])/gi;
 
     // As mail programs and links leave them: quoted-printable line ends, tags, entities, escapes, unseen characters.
     function viewsOf(text) {
-        const bare = text.normalize("NFKC").replace(/\p{Cf}/gu, "");
+        const bare = text.normalize("NFKC").replace(/[\p{Cf}\p{Mn}\p{Me}]/gu, "");
         const views = [bare, bare.replace(/=\r?\n/g, ""), bare.replace(/<[^<>]{0,2000}>/g, ""), bare.replace(/&#?\w+;/g, " ")];
         views.push(views[1].replace(/=[0-9A-F]{2}/gi, " ").replace(/<[^<>]{0,2000}>/g, " ").replace(/&#?\w+;/g, " "));
         views.push(unescaped(bare), unescaped(unescaped(bare)));
@@ -31,21 +42,27 @@ const portalSecrets = (() => {
     }
 
     function unescaped(text) {
-        return text.replace(ESCAPED, (_, ...codes) => String.fromCharCode(parseInt(codes[0] ?? codes[1] ?? codes[2], 16)));
+        return text.replace(ESCAPED, (_, ...codes) => {
+            const [link, wide, long, narrow, octal, control] = codes;
+            const number = octal ? parseInt(octal, 8) : parseInt(link ?? wide ?? long ?? narrow, 16);
+            return control ? " " : String.fromCharCode(number);
+        });
     }
 
     function latin(text) {
         return text.toUpperCase().replace(/[^\0-\x7f]/g, (letter) => LOOKALIKES.get(letter) ?? letter);
     }
 
-    function mayHold(shape, checked, text) {
-        return viewsOf(text).some(
-            (view) => shape.test(` ${view.replace(/[^0-9A-Z]+/g, " ")} `) || holds(checked, view),
-        );
+    function mayHold(kind, text) {
+        return viewsOf(text).some((view) => holds(kind, view) || touched(kind, view) || portalLooks.mistyped(kind, view));
+    }
+
+    function touched({ dashed: pattern, label, unused }, view) {
+        return [...view.matchAll(pattern)].some(([, code]) => fits(label, unused, code.replaceAll("-", "")));
     }
 
     /* Whether letters from the beginning of one group to the end of another fit their check characters. */
-    function holds({ label, length, must }, view) {
+    function holds({ label, length, must, unused }, view) {
         let letters = "";
         const starts = [];
         const ends = new Set();
@@ -56,14 +73,14 @@ const portalSecrets = (() => {
         }
         return starts.some((start) => {
             const window = letters.slice(start, start + length);
-            return ends.has(start + length) && must.test(window) && fits(label, window);
+            return ends.has(start + length) && must.test(window) && fits(label, unused, window);
         });
     }
 
     /* Two check characters: the remainder of dividing by x^2 + x + 3 (docs/protocol.md, "Check characters"). */
-    function fits(label, window) {
+    function fits(label, unused, window) {
         const values = [...window].map((letter) => VALUES.get(READ_AS[letter] ?? letter));
-        if (values.includes(undefined)) {
+        if (values.includes(undefined) || values.at(-3) % unused) {
             return false;
         }
         const [data, check] = [values.slice(0, -2), values.slice(-2)];
@@ -79,10 +96,10 @@ const portalSecrets = (() => {
     return Object.freeze({
         /* The text with its License Keys cut out; empty where one may be left. */
         withoutKeys(text) {
-            const cut = text.replace(GROUPED_KEY, "[License Key]");
-            return mayHold(KEY, CHECKED_KEY, cut) ? "" : cut;
+            const cut = text.replace(GROUPED_KEY, (written) => (mayHold(KEY, written) ? "[License Key]" : written));
+            return mayHold(KEY, cut) ? "" : cut;
         },
         /* Whether there may be a License Key or a deactivation code in the text. */
-        suspected: (text) => mayHold(KEY, CHECKED_KEY, text) || mayHold(CODE, CHECKED_CODE, text),
+        suspected: (text) => mayHold(KEY, text) || mayHold(CODE, text),
     });
 })();
