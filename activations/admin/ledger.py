@@ -6,20 +6,19 @@ import json
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.auth.models import User
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from activations.admin.base import ReadOnlyAdmin, TimeFilter, when
+from activations.admin.filters import StaffFilter, ValueFilter
 from activations.admin.words import tell, title_of
 from activations.domain.ledger import Kind
 from activations.domain.words import Ability
 from activations.models import LedgerEntry
 
 
-class KindFilter(admin.SimpleListFilter):
+class KindFilter(ValueFilter):
     title = "kind"
     parameter_name = "kind"
 
@@ -27,19 +26,10 @@ class KindFilter(admin.SimpleListFilter):
         # The vocabulary is closed, so the table need not be searched for the kinds it holds.
         return [(kind.value, title_of(kind)) for kind in Kind]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[LedgerEntry]) -> QuerySet[LedgerEntry]:
-        return queryset.filter(kind=self.value()) if self.value() else queryset
 
-
-class ActorFilter(admin.SimpleListFilter):
+class ActorFilter(StaffFilter):
     title = "actor"
     parameter_name = "actor"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(name, name) for name in User.objects.order_by("username").values_list("username", flat=True)[:200]]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[LedgerEntry]) -> QuerySet[LedgerEntry]:
-        return queryset.filter(actor=self.value()) if self.value() else queryset
 
 
 @admin.register(LedgerEntry)

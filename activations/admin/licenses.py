@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Exists, F, OuterRef, Subquery
+from django.db.models import Exists, F, OuterRef, Q, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html_join
@@ -17,6 +17,7 @@ from activations import queries, upgrades
 from activations.admin import importing, license_changes, older_terms
 from activations.admin.access import actor_of, may
 from activations.admin.base import PagedAdmin, TimeFilter, badge
+from activations.admin.filters import ConditionFilter
 from activations.admin.pages import page
 from activations.admin.seat_map import seat_map
 from activations.admin.terms_view import TermRow, Terms, side_by_side
@@ -31,35 +32,26 @@ SHOWN_ENTRIES = 100
 SHOWN_REVISIONS = 30
 
 
-class SeatsFilter(admin.SimpleListFilter):
+class SeatsFilter(ConditionFilter):
     title = "seats"
     parameter_name = "seats"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("full", "All taken"), ("free", "Some free"), ("unused", "None taken yet")]
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        narrowed: dict[str, dict[str, Any]] = {
-            "full": {"occupied__gte": F("allowed")},
-            "free": {"occupied__lt": F("allowed")},
-            "unused": {"occupied": 0},
-        }
-        return queryset.filter(**narrowed.get(self.value() or "", {}))
+    conditions = {
+        "full": ("All taken", Q(occupied__gte=F("allowed"))),
+        "free": ("Some free", Q(occupied__lt=F("allowed"))),
+        "unused": ("None taken yet", Q(occupied=0)),
+    }
 
 
-class TermsFilter(admin.SimpleListFilter):
+_LOST = Activation.objects.filter(license=OuterRef("pk"), state=ActivationState.LOST)
+
+
+class TermsFilter(ConditionFilter):
     title = "hosts"
     parameter_name = "hosts"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("behind", "Some still on older terms"), ("lost", "Some lost")]
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        narrowed = {
-            "behind": upgrades.all_behind(),
-            "lost": Activation.objects.filter(state=ActivationState.LOST),
-        }.get(self.value() or "")
-        return queryset if narrowed is None else queryset.filter(Exists(narrowed.filter(license=OuterRef("pk"))))
+    conditions = {
+        "behind": ("Some still on older terms", Exists(upgrades.all_behind().filter(license=OuterRef("pk")))),
+        "lost": ("Some lost", Exists(_LOST)),
+    }
 
 
 def _of_current_terms(column: str) -> Subquery:

@@ -7,18 +7,22 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.models import Group, User
-from django.db.models import Count, Exists, OuterRef, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q
 from django.http import HttpRequest
 from django.urls import URLPattern, path
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 
 from activations.admin import importing
 from activations.admin.access import may
-from activations.admin.base import ReadOnlyAdmin, TimeFilter, when
+from activations.admin.base import ReadOnlyAdmin, TimeFilter, link, when
+from activations.admin.filters import ConditionFilter
 from activations.domain.words import Ability
 from activations.models import Contact, Customer, Feature, Product
 from activations.services.license_rules import bad_contact, bad_customer
 from activations.services.results import BadInput
 
+MOST_LICENSES = 30  # of one customer on its page
 EDITORS = (Ability.CREATE_LICENSE, Ability.CHANGE_LICENSE)
 
 if TYPE_CHECKING:
@@ -70,31 +74,19 @@ class ContactInline(_TabularInline):
         return False
 
 
-class LicensesFilter(admin.SimpleListFilter):
+class LicensesFilter(ConditionFilter):
     title = "licenses"
     parameter_name = "has_licenses"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("yes", "With licenses"), ("no", "Without a license")]
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        if self.value() == "yes":
-            return queryset.filter(held__gt=0)
-        return queryset.filter(held=0) if self.value() == "no" else queryset
+    conditions = {"yes": ("With licenses", Q(held__gt=0)), "no": ("Without a license", Q(held=0))}
 
 
-class ContactFilter(admin.SimpleListFilter):
+_HAS_CONTACT = Exists(Contact.objects.filter(customer=OuterRef("pk")))
+
+
+class ContactFilter(ConditionFilter):
     title = "contact"
     parameter_name = "has_contact"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("yes", "With a contact"), ("no", "Nobody to mail to")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Customer]) -> QuerySet[Customer]:
-        if self.value() not in ("yes", "no"):
-            return queryset
-        there = Exists(Contact.objects.filter(customer=OuterRef("pk")))
-        return queryset.filter(there if self.value() == "yes" else ~there)
+    conditions = {"yes": ("With a contact", _HAS_CONTACT), "no": ("Nobody to mail to", ~_HAS_CONTACT)}
 
 
 @admin.register(Customer)
@@ -116,7 +108,7 @@ class CustomerAdmin(ReadOnlyAdmin):
     search_fields = ["name", "contacts__name", "contacts__email"]
     search_help_text = "Customer, or a contact's name or email"
     form = CustomerForm
-    fields = ["name", "created"]
+    fields = ["name", "licenses_listed", "created"]
     inlines = [ContactInline]
 
     def get_queryset(self, request: HttpRequest) -> Any:
@@ -138,7 +130,25 @@ class CustomerAdmin(ReadOnlyAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         has_licenses = obj is not None and obj.licenses.exists()
-        return ["name", "created"] if has_licenses else ["created"]
+        kept = ["licenses_listed", "created"]
+        return ["name", *kept] if has_licenses else kept
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        return list(self.fields or ()) if obj is not None else ["name"]
+
+    @admin.display(description="licenses")
+    def licenses_listed(self, row: Customer) -> SafeString | str:
+        held = row.licenses.order_by("-created_at", "-pk")[: MOST_LICENSES + 1]
+        lines = [(link(license), license.status) for license in held[:MOST_LICENSES]]
+        if not lines:
+            return "none yet"
+        shown = format_html_join("", '{} <span class="quiet">{}</span><br>', lines)
+        more = (
+            format_html("More are in the list of licenses: search it for this customer.")
+            if len(held) > MOST_LICENSES
+            else ""
+        )
+        return format_html("{}{}", shown, more)
 
     @admin.display(description="licenses", ordering="held")
     def licenses_held(self, row: Any) -> int:
@@ -213,10 +223,23 @@ class StaffAdmin(ReadOnlyAdmin):
         "superuser": "is_superuser",
         "last sign-in": "last_login",
     }
-    fields = ["username", "roles", "is_active", "is_superuser", "seen"]
+    fields = ["name", "roles", "active", "superuser", "seen"]
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).prefetch_related("groups")
+
+    # Django's own fields come with advice for those who may change them; nobody may, here.
+    @admin.display(description="name")
+    def name(self, row: User) -> str:
+        return row.username
+
+    @admin.display(description="active")
+    def active(self, row: User) -> str:
+        return "yes" if row.is_active else "no: this person cannot sign in"
+
+    @admin.display(description="superuser")
+    def superuser(self, row: User) -> str:
+        return "yes" if row.is_superuser else "no"
 
     @admin.display(description="role")
     def roles(self, row: User) -> str:

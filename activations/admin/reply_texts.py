@@ -16,6 +16,7 @@ from django.views.decorators.cache import never_cache
 
 from activations.admin.access import actor_of, may, needs
 from activations.admin.base import PagedAdmin, TimeFilter, link, when
+from activations.admin.filters import ValueFilter
 from activations.admin.pages import page
 from activations.domain import letters
 from activations.domain.letters import LETTERS, LONGEST, PLACEHOLDERS, ReplyKind
@@ -28,15 +29,12 @@ from activations.services.results import BadInput, lacking
 SOURCE = "admin"
 
 
-class KindFilter(admin.SimpleListFilter):
+class KindFilter(ValueFilter):
     title = "reply"
     parameter_name = "kind"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [(kind.value, letter.title) for kind, letter in LETTERS.items()]
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        return queryset.filter(kind=self.value()) if self.value() else queryset
 
 
 @admin.register(Reply)

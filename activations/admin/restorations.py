@@ -21,6 +21,7 @@ from activations.admin import actions, evidence
 from activations.admin.access import DESK, actor_of, may, needs
 from activations.admin.base import PagedAdmin, TimeFilter, badge, link, page_of, when
 from activations.admin.case_page import restoration_page
+from activations.admin.filters import ConditionFilter
 from activations.admin.pages import page
 from activations.admin.searching import SearchByIds
 from activations.domain.words import Ability, RestorationState
@@ -56,30 +57,19 @@ class TombstoneSeenFilter(SeenAgainFilter):
     through = "tombstone"
 
 
-class SettledFilter(admin.SimpleListFilter):
+class SettledFilter(ConditionFilter):
     title = "settled"
     parameter_name = "settled"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("no", "No"), ("yes", "Yes")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if self.value() not in ("no", "yes"):
-            return queryset
-        return queryset.filter(settled_at__isnull=self.value() == "no")
+    conditions = {"no": ("No", Q(settled_at__isnull=True)), "yes": ("Yes", Q(settled_at__isnull=False))}
 
 
-class AboveQuotaFilter(admin.SimpleListFilter):
+class AboveQuotaFilter(ConditionFilter):
     title = "quota"
     parameter_name = "quota"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("above", "Approved above it"), ("within", "Approved within it")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if self.value() not in ("above", "within"):
-            return queryset
-        return queryset.filter(state=RestorationState.APPROVED, above_quota=self.value() == "above")
+    conditions = {
+        "above": ("Approved above it", Q(state=RestorationState.APPROVED, above_quota=True)),
+        "within": ("Approved within it", Q(state=RestorationState.APPROVED, above_quota=False)),
+    }
 
 
 class MineFilter(admin.SimpleListFilter):

@@ -165,7 +165,13 @@ def _address(row: Model) -> str:
 
 
 def _page(request: HttpRequest, typed: str, note: str = "", groups: list[Group] | None = None) -> HttpResponse:
-    context = {"typed": typed, "note": note, "groups": groups or [], "fewest": searching.FEWEST_LETTERS}
+    context = {
+        "typed": typed,
+        "searched": typed,
+        "note": note,
+        "groups": groups or [],
+        "fewest": searching.FEWEST_LETTERS,
+    }
     return page(
         request, "desk/search.html", f"Search: {typed}" if typed else "Search", {**context, "heading": "Search"}
     )

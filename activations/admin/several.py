@@ -207,14 +207,13 @@ def _of_codes(found: Pasted, actor: Actor) -> list[Thing]:
 
 def _of_code(code: str, license_ids: list[str], actor: Actor) -> Thing:
     """The code with the License ID of those in the text that it fits."""
-    what, sentence = f"Deactivation code {code}", "Its License ID is missing, or there are too many in one text."
+    sentence = "Its License ID is missing, or there are too many in one text."
     for license_id in license_ids:
         tried = deactivation.preview(license_id, code, actor)
         if isinstance(tried, deactivation.Preview):
             host = tried.activation.hostname or "unnamed host"
             text, name = f"{license_id}\n{code}", tried.result.activation_id
-            return Thing(
-                f"{host}, {what.lower()}", text, tried.title, tried.tone, tried.sentence, name, license_id, code=True
-            )
+            about = f"{host}, deactivation code {code}"
+            return Thing(about, text, tried.title, tried.tone, tried.sentence, name, license_id, code=True)
         sentence = tried.message
-    return Thing(what, "", "Frees nothing", "bad", sentence)
+    return Thing(f"Deactivation code {code}", "", "Frees nothing", "bad", sentence)

@@ -53,7 +53,7 @@ def test_a_license_manager_creates_a_license_and_sees_its_key_once(db: None, sig
     license = License.objects.get()
     key = page.block("license-key")
     assert LicenseKey.parse(key).text == key
-    assert "This License Key is not shown again." in page.words
+    assert "This page does not come back." in page.words
     assert "no-store" in page.headers["Cache-Control"]
     assert [entry[1:] for entry in entries(license.license_id)] == [("manager", "license.created", "")]
     assert LicenseTerms.objects.get().features == [
@@ -92,7 +92,7 @@ def test_clicking_many_times_at_once_makes_one_license(sign_in: SignIn) -> None:
     with ThreadPoolExecutor(4) as threads:
         pages = list(threads.map(click, range(4)))
     assert License.objects.count() == 1
-    assert sum("This License Key is not shown again." in page for page in pages) == 1
+    assert sum("This page does not come back." in page for page in pages) == 1
 
 
 def test_a_form_with_mistakes_says_what_to_do_and_can_be_sent_again(db: None, sign_in: SignIn) -> None:

@@ -317,3 +317,15 @@ def test_the_field_is_on_every_page_of_everyone_with_a_role(license: LicenseCrea
             form = page.form(SEARCH)
             assert form.method == "post", address
             assert '<label for="search"' in page.html
+
+
+def test_the_field_holds_what_was_searched_for_and_nothing_else(license: LicenseCreated, sign_in: SignIn) -> None:
+    """Not what another form on the page brings back when it is refused."""
+    browser = sign_in("manager")
+    form = next(form for form in browser.get(reverse("admin:automatic_answers")).forms if "customer_due" in form.fields)
+    refused = browser.post(
+        reverse("admin:automatic_answers"), {**form.fields, "customer_name": "Nobody known", "allowed": "yes"}
+    )
+    assert "There is no customer of this name" in refused.words
+    assert refused.form(SEARCH).fields["q"] == ""
+    assert search(browser, "zzzz").form(SEARCH).fields["q"] == "zzzz"
