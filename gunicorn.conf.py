@@ -12,6 +12,8 @@ timeout = 60
 graceful_timeout = 30
 # Heartbeats in memory: on a disk that stalls, gunicorn would take its workers for dead.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
+# It would lie in the home folder, which a container has not, and two portals of one user would share it.
+control_socket_disable = True
 accesslog = "-"
 # Without the query string: a search in the admin can hold what a customer wrote.
 access_log_format = '%(h)s "%(m)s %(U)s" %(s)s %(b)s %(M)sms'

@@ -8,7 +8,8 @@ from typing import Any
 from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
 
 from activations.domain.words import UNDECIDED, ConversationState, FindingKind, IncomingState
-from activations.models import Conversation, Finding, IncomingMail, Mailbox, OutgoingMail, UsageRequest
+from activations.models import Conversation, Finding, IncomingMail, OutgoingMail
+from activations.services.post.left import left_in, standings
 
 UNASSIGNED, MINE, OTHERS, WAITING, DONE = "unassigned", "mine", "others", "waiting", "done"
 
@@ -69,14 +70,10 @@ def findings_of(conversation_pks: Iterable[int]) -> dict[int, list[dict[str, Any
     return found
 
 
-def not_booked(conversation_pk: int) -> int:
-    """How many Usage Requests of our licenses in the mails of a conversation were never booked."""
-    found = Finding.objects.filter(
-        mail__conversation=conversation_pk, kind=FindingKind.REQUEST, license__isnull=False
-    ).exclude(request_id="")
-    return (
-        found.exclude(request_id__in=UsageRequest.objects.values("request_id")).values("request_id").distinct().count()
-    )
+def not_booked(conversation: Conversation) -> int:
+    """How many Usage Requests in the mails of a conversation were never booked and wait for it."""
+    rows = [row for row in left_in(conversation) if row.kind == FindingKind.REQUEST]
+    return sum(not standing.booked for standing in standings(rows, conversation).values())
 
 
 def unassigned() -> QuerySet[Conversation]:
@@ -86,11 +83,6 @@ def unassigned() -> QuerySet[Conversation]:
 def undecided() -> QuerySet[OutgoingMail]:
     """Mails of ours of which a person has to decide what becomes of them, oldest first."""
     return OutgoingMail.objects.filter(state__in=UNDECIDED).order_by("queued_at", "id")
-
-
-def unreached() -> QuerySet[Mailbox]:
-    """Mailboxes that could not be fetched the last time."""
-    return Mailbox.objects.exclude(problem="")
 
 
 def not_read_yet() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from datetime import date
 from itertools import groupby
 from typing import Any
@@ -23,8 +24,10 @@ from activations.services.post import notices, outbox
 from activations.services.post.automatic import answer_by_itself
 from activations.services.post.reading import read_kept, unread
 from activations.services.post.signals import mail_to_read, something_to_send
+from licensing_portal.jobs import only_one
 
 MOST_MAILS = 500  # of one run; the next goes on
+MOST_SECONDS = 60  # in which a run begins to send mails: one more may take minutes, and a job has four
 
 log = logging.getLogger(__name__)
 
@@ -50,8 +53,12 @@ def verify_ledger_job() -> int:
 
 @shared_task(name="activations.fetch_mail")  # type: ignore[untyped-decorator]  # celery ships no types
 def fetch_mail_job() -> int:
-    """Fetches every mailbox, then reads what was kept and not read yet. Returns the number of new mails."""
-    new = fetching.fetch_all()
+    """Fetches every mailbox, then reads what was kept and not read yet. Returns the number of new mails.
+
+    One run at a time on each machine: mail servers that hang hold one process of the worker, and the others go on.
+    """
+    with only_one("fetch-mail") as alone:
+        new = fetching.fetch_all() if alone else 0
     read_mails_job()
     return new
 
@@ -86,13 +93,25 @@ def send_mail_job(pk: int) -> str:
 
 @shared_task(name="activations.send_mails")  # type: ignore[untyped-decorator]  # celery ships no types
 def send_mails_job() -> int:
-    """Sends every mail that is due, and says which ones were left in the middle. Returns how many were sent."""
-    now = timezone.now()
+    """Sends every mail that is due, and says which ones were left in the middle. Returns how many were sent.
+
+    One run at a time on each machine, as for fetching; a mail that a person has just queued has a job of its own.
+    """
+    with only_one("send-mails") as alone:
+        return _send_all() if alone else 0
+
+
+def _send_all() -> int:
+    now, until = timezone.now(), time.monotonic() + MOST_SECONDS
     lost = outbox.sweep(now)
     if lost:
         log.error("%d mails were being sent when their sender ended; staff must decide on them", lost)
-    states = [sending.send(pk) for pk in outbox.due(now).values_list("pk", flat=True)[:MOST_MAILS]]
-    return states.count(OutgoingState.SENT)
+    sent = 0
+    for pk in outbox.due(now).values_list("pk", flat=True)[:MOST_MAILS]:
+        if time.monotonic() > until:
+            break
+        sent += sending.send(pk) == OutgoingState.SENT
+    return sent
 
 
 @shared_task(name="activations.send_notices")  # type: ignore[untyped-decorator]  # celery ships no types

@@ -4,8 +4,11 @@ import os
 
 from celery import Celery
 
+from licensing_portal import broker
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "licensing_portal.settings")
 
+broker.use()
 app = Celery("licensing_portal")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

@@ -9,7 +9,8 @@ import fcntl
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
@@ -38,6 +39,19 @@ class Schedule:
         for name in names:
             self._next[name] = now + float(self._jobs[name]["schedule"])
         return [str(self._jobs[name]["task"]) for name in names]
+
+
+@contextmanager
+def only_one(name: str) -> Iterator[bool]:
+    """Whether no other process of this machine is in a block of this name; the system ends it with its process."""
+    settings.VAR_DIR.mkdir(parents=True, exist_ok=True)
+    with (settings.VAR_DIR / f"{name}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
 
 
 def run_one(task: str) -> None:

@@ -8,6 +8,7 @@ secrets).
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import environ  # type: ignore[import-untyped]
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from licensing_portal import databases, mailboxes, own_secrets
+from licensing_portal import databases, mailboxes, own_secrets, providers
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.FileAwareEnv()
@@ -24,6 +25,12 @@ env = environ.FileAwareEnv()
 def given(name: str) -> str:
     """The variable as it stands, or "": `env.str` would take a value that starts with "$" for a reference."""
     return str(env.ENVIRON.get(name, "")).strip()
+
+
+def within(name: str, value: int, least: int, most: int) -> int:
+    if not least <= value <= most:
+        raise ImproperlyConfigured(f"{name} is {value}. Set it to {least} to {most}.")
+    return value
 
 
 def required(name: str, use: str, example: str) -> str:
@@ -185,19 +192,31 @@ CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TIMEZONE = TIME_ZONE
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-# Past the longest job, or Redis would hand a running job to a second worker.
-CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600, "socket_connect_timeout": 5}
+# For as long as it takes: nobody may be there to start a worker again that gave up. Every 30 seconds in the end.
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+# Past the longest job, or Redis would hand a running job to a second worker. A Redis that takes the connection and
+# does not answer would be waited for without end.
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600, "socket_connect_timeout": 3, "socket_timeout": 3}
 # A person waits for the answer that queues a job; the periodic jobs pick up what could not be queued.
 CELERY_TASK_PUBLISH_RETRY_POLICY = {
-    "max_retries": 2,
+    "max_retries": 1,
     "interval_start": 0,
     "interval_step": 0.2,
     "interval_max": 0.5,
 }
+# One fetches, one may hang on the mail server that sends; the others go on.
+CELERY_WORKER_CONCURRENCY = within(
+    "WORKER_CONCURRENCY", env.int("WORKER_CONCURRENCY", default=max(4, os.cpu_count() or 1)), 2, 100
+)
+# Seconds between two looks into the mailboxes and the outbox.
+MAIL_EVERY = within("MAIL_EVERY", env.int("MAIL_EVERY", default=60), 1, 3600)
+# A job that waited while ten others came after it is dropped, they do the same: a worker that was away for a night has
+# not to work off hundreds of them before the mail that a person sends now.
+_often = {"schedule": float(MAIL_EVERY), "options": {"expires": max(600, 10 * MAIL_EVERY)}}
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
-    "fetch-mail": {"task": "activations.fetch_mail", "schedule": 60.0},
+    "fetch-mail": {"task": "activations.fetch_mail", **_often},
     "send-notices": {"task": "activations.send_notices", "schedule": 3600.0},
-    "send-mails": {"task": "activations.send_mails", "schedule": 60.0},
+    "send-mails": {"task": "activations.send_mails", **_often},
     "checkpoint-ledger": {"task": "activations.checkpoint_ledger", "schedule": 3600.0},
     "verify-ledger": {"task": "activations.verify_ledger", "schedule": 24 * 3600.0},
 }
@@ -208,7 +227,25 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
 # --- mail -------------------------------------------------------------------------------------------------
 
-if given("EMAIL_URL"):
+# Seconds that a mail server, in or out, has for each answer.
+MAIL_TIMEOUT = env.int("MAIL_TIMEOUT", default=60)
+if not 1 <= MAIL_TIMEOUT <= 120:
+    raise ImproperlyConfigured(f"MAIL_TIMEOUT is {MAIL_TIMEOUT}. Set it to 1 to 120 seconds; jobs have no more time.")
+EMAIL_TIMEOUT = min(MAIL_TIMEOUT, 30)
+# Seconds until a mail that the mail server did not take is tried again: after the first attempt, the second and so on.
+MAIL_RETRY_AFTER = env.list(
+    "MAIL_RETRY_AFTER", cast=int, default=[60, 300, 900, 1800, 3600, 7200, 14400, 28800, 43200, 86400]
+)
+if not MAIL_RETRY_AFTER or not all(1 <= seconds <= 7 * 86400 for seconds in MAIL_RETRY_AFTER):
+    raise ImproperlyConfigured(
+        "MAIL_RETRY_AFTER is a list of seconds, each from 1 to 604800 (a week), for example 60,300,900,3600,86400."
+    )
+_provider = providers.parsed(given("EMAIL_URL")) if given("EMAIL_URL") else None
+ANYMAIL: dict[str, Any] = {}
+if _provider is not None:
+    EMAIL_BACKEND = _provider.backend
+    ANYMAIL = {**_provider.settings, "REQUESTS_TIMEOUT": EMAIL_TIMEOUT}
+elif given("EMAIL_URL"):
     _email = env.email_url("EMAIL_URL")
     EMAIL_BACKEND = _email["EMAIL_BACKEND"]
     EMAIL_FILE_PATH = _email["EMAIL_FILE_PATH"] or None
@@ -221,11 +258,6 @@ if given("EMAIL_URL"):
 else:
     EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
     EMAIL_FILE_PATH = str(VAR_DIR / "mail")
-# Seconds that a mail server, in or out, has for each answer.
-MAIL_TIMEOUT = env.int("MAIL_TIMEOUT", default=60)
-if not 1 <= MAIL_TIMEOUT <= 120:
-    raise ImproperlyConfigured(f"MAIL_TIMEOUT is {MAIL_TIMEOUT}. Set it to 1 to 120 seconds; jobs have no more time.")
-EMAIL_TIMEOUT = min(MAIL_TIMEOUT, 30)
 DEFAULT_FROM_EMAIL = given("DEFAULT_FROM_EMAIL") or "Licensing Support <licensing@localhost>"
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 # The mailboxes that are fetched; none: mails are brought to the desk by hand.

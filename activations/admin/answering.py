@@ -9,19 +9,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import HttpRequest
 
 from activations import mail_queries
 from activations.admin.access import actor_of, may
 from activations.admin.mail_words import checks_words
+from activations.mailtext.senders import machine_address
 from activations.models import Contact, Conversation, IncomingMail, OutgoingMail
-from activations.services.post.conversations import address_warning
+from activations.services.post.conversations import address_warnings
 from activations.services.post.outbox import Envelope
 from activations.services.replies import SENDERS
 from activations.services.results import BadInput
 
+FINDING = "finding"
 MOST = 12  # addresses that are offered
+NEWEST = 3  # mails whose writers are offered before the contacts
 NOT_CHOSEN = "Choose the address that the reply goes to; nothing was booked or sent."
 NOT_TICKED = (
     "{address} is not a known contact, so nothing was booked or sent. Tick the box below the address if the reply "
@@ -50,9 +54,25 @@ class ReplyTo:
     held_by: str  # the colleague who has claimed it, if another one has
 
 
-def begin(request: HttpRequest, conversation: Conversation, to: str = "") -> None:
-    """From here on the page of this request answers the conversation."""
+def begin(request: HttpRequest, conversation: Conversation, to: str = "", finding: int | None = None) -> None:
+    """From here on the page of this request answers the conversation, perhaps with one finding of its mails."""
     request.portal_answers = (conversation, to)  # type: ignore[attr-defined]
+    request.portal_finding = finding  # type: ignore[attr-defined]
+
+
+def finding_of(request: HttpRequest) -> int | None:
+    """The finding that is gone on with here: the page's own, or the one that the address carries (`way_back`)."""
+    begun: int | None = getattr(request, "portal_finding", None)
+    given = request.GET.get(FINDING, "")
+    return begun or (int(given) if given.isascii() and given.isdecimal() and len(given) < 19 else None)
+
+
+def way_back(request: HttpRequest) -> str:
+    """What the address of a form carries, so that who has to sign in at its button comes back to the finding: what was
+    posted is gone then, and only the address is left.
+    """
+    finding = finding_of(request)
+    return f"?{urlencode({FINDING: finding})}" if finding else ""
 
 
 def conversation_of(request: HttpRequest) -> Conversation | None:
@@ -95,9 +115,9 @@ def choices(
     rows = list(offered.values())[:MOST]
     chosen = wanted if wanted in [address for address, _ in rows] else (rows[0][0] if rows else "")
     ticked = request.POST.getlist("unknown")
+    warnings = address_warnings([address for address, _ in rows], customer_pk)
     return tuple(
-        Choice(address, what, _warning(address, customer_pk), address == chosen, address in ticked)
-        for address, what in rows
+        Choice(address, what, warnings.get(address, ""), address == chosen, address in ticked) for address, what in rows
     )
 
 
@@ -140,7 +160,7 @@ def shown(kept: dict[str, Any]) -> dict[str, Any]:
         return {}
     mail = OutgoingMail.objects.filter(pk=kept["mail"]).first() if kept.get("mail") else None
     row = Conversation.objects.filter(pk=kept["conversation"]).first()
-    return {"queued_mail": mail, "answered": row, "not_booked": mail_queries.not_booked(row.pk) if row else 0}
+    return {"queued_mail": mail, "answered": row, "not_booked": mail_queries.not_booked(row) if row else 0}
 
 
 def _begun_with(request: HttpRequest) -> str:
@@ -152,15 +172,14 @@ def _addresses(conversation: Conversation | None, customer_pk: int | None, first
     mails: list[IncomingMail] = []
     if conversation is not None:
         mails = list(conversation.incoming.order_by("automatic", "-fetched_at", "-id").defer("text", "own_text")[:20])
-    for mail in mails:
+    # The newest writers, then the customer's contacts: strangers who join a thread do not push those off the list.
+    mails = [mail for mail in mails if not machine_address(mail.from_address)]
+    for mail in mails[:NEWEST]:
         yield mail.from_address, "wrote this mail"
-    for mail in mails:
         yield mail.reply_address, f"Reply-To of the mail from {mail.from_address}; not its sender"
-    if customer_pk is None:
-        return
-    for email in Contact.objects.filter(customer_id=customer_pk).order_by("pk").values_list("email", flat=True)[:MOST]:
-        yield email, "contact of the customer"
-
-
-def _warning(address: str, customer_pk: int | None) -> str:
-    return address_warning(None, address, customer_pk)
+    if customer_pk is not None:
+        contacts = Contact.objects.filter(customer_id=customer_pk).order_by("pk")
+        for email in contacts.values_list("email", flat=True)[: MOST - 2 * NEWEST]:
+            yield email, "contact of the customer"
+    for mail in mails[NEWEST:]:
+        yield mail.from_address, "wrote an earlier mail"

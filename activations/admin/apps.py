@@ -4,7 +4,18 @@ from importlib import import_module
 
 from django.contrib.admin.apps import AdminConfig
 
-PAGES = ("activations", "keys", "ledger", "licenses", "outbox", "people", "reply_texts", "requests", "restorations")
+PAGES = (
+    "activations",
+    "conversations",
+    "keys",
+    "ledger",
+    "licenses",
+    "outbox",
+    "people",
+    "reply_texts",
+    "requests",
+    "restorations",
+)
 
 
 class PortalAdminConfig(AdminConfig):

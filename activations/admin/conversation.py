@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
 from functools import wraps
 from typing import Any
 
@@ -21,54 +19,21 @@ from activations.admin import answering, deactivation, desk, once
 from activations.admin.access import actor_of, may, needs
 from activations.admin.forms import PasteForm
 from activations.admin.inbox import READERS
-from activations.admin.mail_words import PRIORITIES, STATES, age, checks_words, request_title
+from activations.admin.mail_words import PRIORITIES, age
 from activations.admin.pages import Problem, desk_page, page
 from activations.admin.pasted import recognise
 from activations.admin.replies import seal
-from activations.domain.words import Ability, FindingKind, IncomingState, Outcome, Priority
-from activations.models import Conversation, Finding, IncomingMail, OutgoingMail
+from activations.admin.thread import NEEDS, thread_of
+from activations.domain.words import FindingKind, Priority
+from activations.models import Conversation, Finding
 from activations.services import replies, vault
 from activations.services.post import answers, conversations
-from activations.services.post.conversations import address_warning
+from activations.services.post.handing import TAKERS
 from activations.services.post.opening import text_to_open
 from activations.services.replies import SENDERS
 from activations.services.results import BadInput, Refused
 
-MOST_MAILS = 100  # of one conversation on its page, the newest
-MAY_HOLD_KEYS = (Ability.SHOW_LICENSE_KEY, Ability.DECIDE_AS_LEAD)
-_NEEDS = {FindingKind.REQUEST: (Ability.ISSUE,), FindingKind.CODE: (Ability.DEACTIVATE,), FindingKind.DAMAGED: SENDERS}
-_TONES = {Outcome.ISSUED: "good", Outcome.RESENT: "good", Outcome.PENDING: "wait"}
 View = Callable[..., HttpResponseBase]
-
-
-@dataclass(frozen=True)
-class Found:
-    """A finding beside its mail. `opens`: this person may go on with it."""
-
-    pk: int
-    title: str
-    tone: str
-    sentence: str
-    about: str
-    opens: bool
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A mail in or out. `text` stands on the page if `open`, `rest` is folded away; `due`: nobody answered it yet."""
-
-    came: bool
-    at: datetime
-    mail: Any
-    text: str
-    rest: str
-    open: bool
-    due: bool
-    found: list[Found]
-    checks: list[tuple[str, str]]
-    warning: str
-    words: str = ""
-    tone: str = ""
 
 
 def posted(back: str) -> Callable[[View], View]:
@@ -98,15 +63,15 @@ def conversation_page(request: HttpRequest, row: Conversation, **more: Any) -> H
     answering.begin(request, row, request.POST.get("to", ""))
     actor = actor_of(request)
     sends = may(request, *SENDERS)
-    shown = _mails(request, row)
+    thread = thread_of(request, row)
     context = {
         "conversation": row,
-        "mails": shown[-MOST_MAILS:],
-        "left_out": max(0, len(shown) - MOST_MAILS),
+        "mails": thread.mails,
+        "thread": thread,
         "notes": row.notes.all(),
         "mine": row.assigned_to == actor.name,
         "sends": sends,
-        "may_hold_keys": may(request, *MAY_HOLD_KEYS),
+        "may_hold_keys": may(request, *TAKERS),
         "priority": PRIORITIES[Priority(row.priority)],
         "priorities": [(each.value, name) for each, name in PRIORITIES.items() if each != row.priority],
         "age": age(row.waits_since, timezone.now()) if row.waits_since else "",
@@ -117,68 +82,6 @@ def conversation_page(request: HttpRequest, row: Conversation, **more: Any) -> H
         **more,
     }
     return page(request, "inbox/conversation.html", str(row), context)
-
-
-def _mails(request: HttpRequest, row: Conversation) -> list[Shown]:
-    incoming = row.incoming.prefetch_related("findings__license__customer").order_by("-fetched_at", "-id")
-    outgoing = row.outgoing.order_by("-queued_at", "-id")
-    answered = max((mail.queued_at for mail in outgoing if mail.again_id is None), default=None)
-    newest = incoming.first()
-    shown = [_came(request, row, mail, answered, newest) for mail in incoming[: MOST_MAILS + 1]]
-    shown += [_went(mail) for mail in outgoing[: MOST_MAILS + 1]]
-    return sorted(shown, key=lambda each: each.at)
-
-
-def _came(
-    request: HttpRequest,
-    row: Conversation,
-    mail: IncomingMail,
-    answered: datetime | None,
-    newest: IncomingMail | None,
-) -> Shown:
-    text = mail.own_text.strip() or mail.text.strip()
-    due = answered is None or mail.fetched_at > answered
-    warning = (
-        "" if mail.automatic or not mail.from_address else address_warning(row, mail.from_address, row.customer_id)
-    )
-    return Shown(
-        came=True,
-        at=mail.fetched_at,
-        mail=mail,
-        text=text,
-        rest=mail.text.strip() if mail.text.strip() != text else "",
-        open=due or mail == newest,
-        due=due,
-        found=[_found(request, each) for each in mail.findings.all()],
-        checks=checks_words(mail.checks),
-        warning=warning,
-        words="unreadable" if mail.state == IncomingState.UNREADABLE else "",
-    )
-
-
-def _found(request: HttpRequest, row: Finding) -> Found:
-    opens = may(request, *_NEEDS[FindingKind(row.kind)]) if row.kind in _NEEDS else False
-    about = row.license.license_id + ", " + row.license.customer.name if row.license else ""
-    if row.kind == FindingKind.REQUEST:
-        title = request_title(row.code)
-        about = ", ".join(part for part in (row.hostname, about) if part)
-        return Found(
-            row.pk, f"Usage Request: {title}", _TONES.get(Outcome(row.outcome), "bad"), row.sentence, about, opens
-        )
-    if row.kind == FindingKind.CODE:
-        sentence = "It is kept in the original only, and read out of it when you open it."
-        return Found(row.pk, "A deactivation code", "wait", sentence, about, opens)
-    if row.kind == FindingKind.DAMAGED:
-        return Found(row.pk, "A damaged Usage Request", "bad", row.sentence, about, opens)
-    return Found(row.pk, "A License ID", "quiet", "It proves nothing: anybody may name it.", about, False)
-
-
-def _went(mail: OutgoingMail) -> Shown:
-    body = mail.body
-    if mail.attachment:
-        body = body.replace(mail.attachment.strip(), f"[the Usage License, attached as {mail.attachment_name} too]")
-    words, tone = STATES[mail.state]
-    return Shown(False, mail.queued_at, mail, body.strip(), "", False, False, [], [], "", words, tone)
 
 
 @never_cache
@@ -300,11 +203,11 @@ def open_finding(request: HttpRequest, pk: int) -> HttpResponse:
 def finding(request: HttpRequest, pk: int) -> HttpResponse:
     """The dry run of what was found, as things stand now, in answer to its mail."""
     row = get_object_or_404(Finding.objects.select_related("mail__conversation__license", "mail__source"), pk=pk)
-    wanted = _NEEDS.get(FindingKind(row.kind), SENDERS)
+    wanted = NEEDS.get(FindingKind(row.kind), SENDERS)
     if not may(request, *wanted):
         raise PermissionDenied("Your role does not book this. Ask a support agent.")
     if row.mail.conversation is not None:
-        answering.begin(request, row.mail.conversation, row.mail.from_address)
+        answering.begin(request, row.mail.conversation, row.mail.from_address, finding=row.pk)
     if row.kind == FindingKind.DAMAGED:
         lines = [line for line in row.lines if isinstance(line, int)]
         draft = replies.damaged(lines)

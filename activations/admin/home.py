@@ -17,6 +17,7 @@ from activations.admin.access import DESK, actor_of, may
 from activations.admin.base import page_of, when
 from activations.admin.forms import PasteForm
 from activations.admin.inbox import sender_of
+from activations.admin.mail_trouble import troubles
 from activations.admin.mail_words import PRIORITIES, age
 from activations.admin.words import TITLES, Told, tell
 from activations.domain.ledger import Kind
@@ -157,13 +158,12 @@ def _mails(request: HttpRequest) -> Block:
 
 
 def _stuck(request: HttpRequest) -> Block:
-    """What does not go on by itself: mails of ours, and mailboxes that cannot be reached."""
-    boxes = list(mail_queries.unreached()[:MOST_ROWS])
-    found = [*boxes, *_first(mail_queries.undecided())]
+    """Mails of ours of which a person decides, and what keeps mails from coming in or going out."""
+    found = [*troubles(), *_first(mail_queries.undecided())]
 
     def row(each: Any) -> Row:
-        if each in boxes:
-            return Row(reverse("admin:inbox"), f"Mailbox {each.name}", each.problem)
+        if isinstance(each, tuple):
+            return Row(*each)
         return Row(page_of(each), f"{each.subject}, to {each.to_address}", f"{each.state}: {each.problem}".rstrip(": "))
 
     empty = "Every mail went out, and every mailbox is reached."

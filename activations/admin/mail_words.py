@@ -66,10 +66,12 @@ def _told(kind: str, title: str, number: int) -> str:
 
 
 def age(since: datetime | None, now: datetime) -> str:
-    """How long ago, in the largest unit that says something: "5 min", "3 h", "2 days"."""
+    """How long ago, in the largest unit that says something: "under 1 min", "5 min", "3 h", "2 days"."""
     if since is None:
         return "-"
     passed = max(now - since, timedelta())
+    if passed < timedelta(minutes=1):
+        return "under 1 min"
     if passed < timedelta(hours=1):
         return f"{passed // timedelta(minutes=1)} min"
     if passed < timedelta(days=2):

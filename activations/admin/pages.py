@@ -30,7 +30,8 @@ def page(
     request: HttpRequest, template: str, title: str, context: dict[str, Any], status: int = 200
 ) -> TemplateResponse:
     in_answer_to = answering.conversation_of(request)
-    context = {**admin.site.each_context(request), "title": title, "in_answer_to": in_answer_to, **context}
+    of_mail = {"in_answer_to": in_answer_to, "way_back": answering.way_back(request)}
+    context = {**admin.site.each_context(request), "title": title, **of_mail, **context}
     request.current_app = admin.site.name
     return TemplateResponse(request, template, context, status=status)
 

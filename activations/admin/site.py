@@ -15,6 +15,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
 
 from activations.admin import (
+    answering,
     automatic_answers,
     confirm,
     conversation,
@@ -63,14 +64,15 @@ ANSWERS = ("desk_result", "desk_deactivated")
 
 
 def _or_desk(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    """A page that only takes forms. Who had to sign in first comes back to its address without one: to the desk then,
-    where the box has what was pasted (portal.js).
+    """A page that only takes forms. Who had to sign in first comes back to its address without one: to the finding of
+    the mail that was answered there, or to the desk, where the box has what was pasted (portal.js).
     """
 
     @wraps(view)
     def taken(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.method in ("GET", "HEAD"):
-            return redirect("admin:desk")
+            finding = answering.finding_of(request)
+            return redirect("admin:inbox_finding", finding) if finding else redirect("admin:desk")
         return view(request, *args, **kwargs)
 
     return taken
@@ -150,7 +152,7 @@ class PortalSite(admin.AdminSite):
         items = [self._item(request, "Desk", reverse("admin:desk"))] if may(request, *DESK) else []
         if may(request, *inbox.READERS):
             items.append(self._item(request, "Inbox", reverse("admin:inbox")))
-            items += [item for item in [self._list_page(request, "outgoingmail")] if item]
+            items += [item for name in ("conversation", "outgoingmail") if (item := self._list_page(request, name))]
         if items:
             jobs.append(NavJob("Desk", items[0].url, any(item.current for item in items), tuple(items)))
         for job, names in JOBS.items():

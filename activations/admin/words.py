@@ -128,6 +128,11 @@ def _automatic(data: Data) -> str:
     return f"{data['outcome']}, {data['customer'] or 'all customers'}: {said}"
 
 
+def _taken(data: Data) -> str:
+    what = f"File {data['file']} of mail" if data["file"] else "Mail"
+    return f"{what} {data['mail']} in conversation [CL-{data['conversation'] or '-'}], SHA-256 {data['sha256'][:16]}"
+
+
 _ACTIVATION = _pattern("{activation_id}")
 
 _WORDS: dict[str, tuple[str, Callable[[Data], str]]] = {
@@ -170,6 +175,7 @@ _WORDS: dict[str, tuple[str, Callable[[Data], str]]] = {
     Kind.STAFF_ENABLED: ("Staff account enabled", _pattern("{username}")),
     Kind.REPLY_TEXT_CHANGED: ("Reply text changed", _pattern("{kind}, version {version}")),
     Kind.AUTOMATIC_ANSWER_CHANGED: ("Automatic answers changed", _automatic),
+    Kind.MAIL_TAKEN: ("Original of a mail handed out", _taken),
     Kind.LEDGER_EXPORTED: ("Ledger exported", _nothing),
     Kind.LIST_EXPORTED: ("List exported", _pattern("{list} as {format}, rows: {rows}")),
     Kind.LIST_IMPORTED: ("List imported", _pattern("{list}, rows: {rows}")),

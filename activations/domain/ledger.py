@@ -64,6 +64,7 @@ class Kind(StrEnum):
     LIST_IMPORTED = "list.imported"
     REPLY_TEXT_CHANGED = "reply_text.changed"
     AUTOMATIC_ANSWER_CHANGED = "automatic_answer.changed"
+    MAIL_TAKEN = "mail.taken"
 
 
 @dataclass(frozen=True)

@@ -23,10 +23,14 @@ from licensing_portal.mailboxes import MailboxAddress
 
 log = logging.getLogger(__name__)
 
-MOST_AT_ONCE = 200  # mails of one mailbox in one run; the next run goes on
+MOST_AT_ONCE = 200  # new mails of one mailbox in one run; the next run goes on
 MOST_SECONDS = 150  # of one run over all mailboxes; well below the time that a job may take
 _SIZE = re.compile(rb"RFC822\.SIZE (\d+)")
 BROKE_OFF = "The mail server broke off in the middle. The next run goes on where this one ended."
+NOT_GIVEN = (
+    "The mail server does not give the mail with UID {uid}, and the mails behind it wait. If this stays, open it in "
+    "the mailbox and move it to another folder; if a Usage Request is in it, paste it on the desk."
+)
 TOO_LARGE = (
     "Subject: A mail of {megabytes} MB was not fetched\r\nMessage-ID: <{uid}.{validity}.not-fetched@portal.invalid>\r\n"
     "Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n"
@@ -61,8 +65,9 @@ def fetch(address: MailboxAddress, until: float | None = None) -> int:
     new, problem = 0, ""
     try:
         with _opened(address) as box:
-            for kept in _keep_new(box, address.name, until or time.monotonic() + MOST_SECONDS):
-                new += kept.new
+            if box is not None:
+                for _ in _keep_new(box, address.name, until or time.monotonic() + MOST_SECONDS):
+                    new += 1
     except Unreachable as error:
         problem = str(error)
         log.error("mailbox %s: %s", address.name, problem)
@@ -74,13 +79,15 @@ def fetch(address: MailboxAddress, until: float | None = None) -> int:
 
 
 @contextmanager
-def _opened(address: MailboxAddress) -> Iterator[BaseMailBox]:
+def _opened(address: MailboxAddress) -> Iterator[BaseMailBox | None]:
+    """The connection to a mailbox that is opened for reading; None for one that is empty."""
     box: BaseMailBox | None = None
     try:
         box = _connected(address)
         _log_in(box, address)
-        box.folder.set(address.folder, readonly=True)
-        yield box
+        _, [number, *_] = box.folder.set(address.folder, readonly=True)
+        # Some servers answer a search of an empty folder with an error.
+        yield box if number != b"0" else None
         _leave(box)
     except MailboxFolderSelectError as error:
         raise Unreachable(f"The mail server has no folder {address.folder}. Check IMAP_URLS.") from error
@@ -130,24 +137,35 @@ def _hang_up(box: BaseMailBox) -> None:
 
 
 def _keep_new(box: BaseMailBox, name: str, until: float) -> Iterator[keeping.Kept]:
-    validity = _uid_validity(box)
-    last = keeping.position_of(name, validity)
+    """Those that are new, each when it is stored. Known ones cost little, and behind them new ones may wait, as when a
+    mailbox moved to another server: only time bounds them.
+    """
+    validity = _told_at_opening(box, "UIDVALIDITY")
+    last = keeping.position_of(name, validity, _told_at_opening(box, "UIDNEXT"))
     # "n:*" names the last mail even if its UID is below n (RFC 3501, 6.4.8).
-    uids = sorted(uid for uid in map(int, box.uids(f"UID {last + 1}:*")) if uid > last)
-    for uid in uids[:MOST_AT_ONCE]:
-        if time.monotonic() > until:
+    uids = sorted(uid for uid in _uids(box, f"{last + 1}:*") if uid > last)
+    new = 0
+    for uid in uids:
+        if time.monotonic() > until or new >= MOST_AT_ONCE:
             return
         source = _source(box, uid, name, validity)
         if source is None:  # it was deleted since the list was made
             continue
         kept = keeping.keep_fetched(box=name, uid_validity=validity, uid=uid, source=source)
         if kept.new:
+            new += 1
             mail_to_read.send(type(kept.mail), pk=kept.mail.pk)
-        yield kept
+            yield kept
 
 
-def _uid_validity(box: BaseMailBox) -> int:
-    _, answers = box.client.response("UIDVALIDITY")
+def _uids(box: BaseMailBox, wanted: str) -> list[int]:
+    # Without a charset: the command is ASCII, and not every server takes one that is named.
+    return [int(uid) for uid in box.uids(f"UID {wanted}", charset=None)]
+
+
+def _told_at_opening(box: BaseMailBox, what: str) -> int:
+    """UIDVALIDITY or UIDNEXT; 0 where the server does not say."""
+    _, answers = box.client.response(what)
     for answer in answers or []:
         if answer and answer.isdigit():
             return int(answer)
@@ -157,12 +175,10 @@ def _uid_validity(box: BaseMailBox) -> int:
 def _source(box: BaseMailBox, uid: int, name: str, validity: int) -> bytes | None:
     """The mail, or what is kept in place of one that is too large; None if it is gone."""
     size = _size(box, uid)
-    if size is None:
-        return None
-    if size <= keeping.LARGEST:
-        return _part(box, uid, "BODY.PEEK[]")
-    head = _part(box, uid, "BODY.PEEK[HEADER]")
-    if head is None:
+    if size is not None and size <= keeping.LARGEST:
+        return _there(box, uid, _part(box, uid, "BODY.PEEK[]"))
+    head = _there(box, uid, _part(box, uid, "BODY.PEEK[HEADER]") if size is not None else None)
+    if head is None or size is None:
         return None
     most = keeping.LARGEST // 1_000_000
     said = TOO_LARGE.format(megabytes=size // 1_000_000, uid=uid, validity=validity, box=name, most=most)
@@ -184,16 +200,25 @@ def _part(box: BaseMailBox, uid: int, what: str) -> bytes | None:
     return None
 
 
+def _there(box: BaseMailBox, uid: int, part: bytes | None) -> bytes | None:
+    """The part; None only for a mail that is gone: one that the server lists and does not give is not passed over."""
+    if part is not None or not _uids(box, str(uid)):
+        return part
+    raise Unreachable(NOT_GIVEN.format(uid=uid))
+
+
 def _fetched(box: BaseMailBox, uid: int, what: str) -> list[Any]:
-    status, answers = box.client.uid("fetch", str(uid), f"({what})")
+    try:
+        status, answers = box.client.uid("fetch", str(uid), f"({what})")
+    except imaplib.IMAP4.abort:
+        raise
+    except imaplib.IMAP4.error:  # BAD, which some servers say of a mail that they cannot read
+        status, answers = "BAD", []
     if status == "OK":
         return list(answers)
-    if not box.uids(f"UID {uid}"):  # deleted under our hands; servers say so in different ways
+    if not _uids(box, str(uid)):  # deleted under our hands; servers say so in different ways
         return []
-    raise Unreachable(
-        f"The mail server does not give the mail with UID {uid}, and the mails behind it wait. If this stays, open it "
-        "in the mailbox and move it to another folder; if a Usage Request is in it, paste it on the desk."
-    )
+    raise Unreachable(NOT_GIVEN.format(uid=uid))
 
 
 def _said(error: Exception) -> str:

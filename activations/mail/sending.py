@@ -1,4 +1,4 @@
-"""One mail of the outbox to the mail server, by the backend that the settings name."""
+"""One mail of the outbox to the mail server or provider, by the backend that the settings name."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from collections.abc import Callable
 from email.charset import QP, Charset
 from email.utils import format_datetime
 
+from anymail.exceptions import AnymailError
 from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
 from django.core.mail.backends.smtp import EmailBackend as SmtpBackend
 
+from activations.mail import providers
+from activations.mail.providers import End
 from activations.models import OutgoingMail
 from activations.services.post import outbox
 
@@ -49,7 +52,13 @@ def _send(mail: OutgoingMail, message: EmailMessage) -> None:
 def _give(mail: OutgoingMail, message: EmailMessage, backend: BaseEmailBackend) -> None:
     given = _watched(backend)
     try:
-        backend.send_messages([message])
+        if providers.is_provider(backend):
+            backend.send_messages([providers.fitted(message, backend)])
+            providers.insist(message)
+        else:
+            backend.send_messages([message])
+    except AnymailError as error:
+        _note_end(mail, *providers.end_of(error, asked=given()))
     except smtplib.SMTPRecipientsRefused as refused:
         codes = [code for code, _ in refused.recipients.values()]
         _not_taken(mail, refused, for_good=all(code >= 500 for code in codes))
@@ -70,7 +79,11 @@ def _give(mail: OutgoingMail, message: EmailMessage, backend: BaseEmailBackend) 
 
 
 def _watched(backend: BaseEmailBackend) -> Callable[[], bool]:
-    """Whether the server may have the mail: by SMTP only once DATA was begun, by another way from the start."""
+    """Whether the server may have the mail: by SMTP only once DATA was begun, with a provider once it was asked, by
+    another way from the start.
+    """
+    if providers.is_provider(backend):
+        return providers.watched(backend)
     connection = getattr(backend, "connection", None)
     if not isinstance(backend, SmtpBackend) or not isinstance(connection, smtplib.SMTP):
         return lambda: True
@@ -83,6 +96,11 @@ def _watched(backend: BaseEmailBackend) -> Callable[[], bool]:
 
     connection.data = data  # type: ignore[method-assign,assignment]
     return lambda: bool(begun)
+
+
+def _note_end(mail: OutgoingMail, end: End, problem: str) -> None:
+    note = {End.REFUSED: outbox.note_refused, End.LATER: outbox.note_unreached, End.UNKNOWN: outbox.note_unknown}[end]
+    note(mail, problem)
 
 
 def _not_taken(mail: OutgoingMail, refused: Exception, *, for_good: bool) -> None:

@@ -17,6 +17,7 @@ MOST_FIELDS = 2_000
 MOST_ADDRESSES = 100
 MOST_REFERENCES = 50
 MAX_ID = 250
+MAX_ADDRESS = 254
 
 _FIELD = re.compile(rb"([!-9;-~]{1,200})[ \t]*:")
 _CHARSET = re.compile(rb"charset\s{0,20}=\s{0,20}[\"']?([A-Za-z0-9_:+-]{1,40})", re.IGNORECASE)
@@ -187,7 +188,9 @@ def usable_address(text: str) -> str:
             return ""
     if not _DOMAIN.fullmatch(domain) or local.startswith(".") or local.endswith(".") or ".." in local:
         return ""
-    return f"{local}@{domain}"
+    address = f"{local}@{domain}"
+    # Longer ones no server takes (RFC 5321, 4.5.3.1.3), and cut to fit they are somebody else's.
+    return address if len(address) <= MAX_ADDRESS else ""
 
 
 def message_ids(raw: bytes) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from activations.mailtext.findings import MAX_TEXT, Findings
 from activations.mailtext.headers import Head, addresses_of, date_of, message_id, message_ids, subject_of
 from activations.mailtext.parts import read_letter
 from activations.mailtext.quotes import is_forward, own_text
-from activations.mailtext.senders import checks_of, is_automatic
+from activations.mailtext.senders import checks_of, is_automatic, is_passed_on
 from activations.mailtext.values import Address, Bounce, Mail
 
 # Mail servers take less. What is behind it is not looked at, and `problems` says so.
@@ -46,6 +46,7 @@ def read_mail(source: bytes, *, trusted_servers: frozenset[str] = frozenset()) -
         )
         text = text[:MAX_TEXT]
     _warn_of_hidden(findings)
+    made = is_automatic(head, sender, subject, letter.media_type)
     return Mail(
         message_id=message_id(head.first("message-id")),
         in_reply_to=message_ids(head.first("in-reply-to")),
@@ -60,10 +61,11 @@ def read_mail(source: bytes, *, trusted_servers: frozenset[str] = frozenset()) -
         own_text=own_text(text, forwarded=is_forward(subject)),
         searchable=tuple(findings.searchable),
         attachments=tuple(findings.attachments),
-        automatic=is_automatic(head, sender, subject, letter.media_type),
+        automatic=made or is_passed_on(head),
         bounces=_bounces(head, text, findings),
         checks=checks_of(head, trusted_servers),
         problems=tuple(findings.problems),
+        by_person=not made,
     )
 
 

@@ -64,7 +64,8 @@ class Mail:
     `sent_at`: what the sender's clock said, always with a time zone; None if the mail does not say.
     `text`: what a person reads. `own_text`: the same without quoted earlier mails and signatures.
     `searchable`: every text in which a Usage Request, a deactivation code or a License ID may stand.
-    `automatic`: made by a machine; no machine may answer it.
+    `automatic`: made by a machine, or sent on by one; no machine may answer it.
+    `by_person`: a person may have written it, although a mailing list or a ticket system sent it on.
     `checks`: only from an Authentication-Results header of a server that the caller trusts.
     `problems`: sentences for staff that say what could not be read, and what to do.
     """
@@ -86,3 +87,4 @@ class Mail:
     bounces: tuple[Bounce, ...]
     checks: tuple[Check, ...]
     problems: tuple[str, ...]
+    by_person: bool = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from django.db import IntegrityError
@@ -60,6 +61,27 @@ def test_an_update_of_a_known_contact(license: LicenseCreated, chariot: Chariot)
     assert sent.attachment
     assert answer_by_itself(mail) == ""  # the same mail, read again after a crash
     assert OutgoingMail.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("found", "answered_by_itself"),
+    [
+        ("dmarc=fail; spf=pass; dkim=pass", False),
+        ("dmarc=none; spf=fail; dkim=none", False),
+        ("spf=fail; dkim=fail", False),
+        ("spf=fail; dkim=pass", True),  # forwarded, and signed by the domain
+        ("dmarc=pass; spf=softfail", True),
+        ("spf=pass", True),
+    ],
+)
+def test_a_sender_that_our_server_found_forged_waits_for_a_person(
+    found: str, answered_by_itself: bool, chariot: Chariot, settings: Any
+) -> None:
+    settings.TRUSTED_MAIL_SERVERS = ["mx.portal.example"]
+    switch(UPDATED)
+    mail = arrived(letter(chariot.request(), Authentication_Results=f"mx.portal.example; {found}"))
+    assert mail.checks
+    assert (answer_by_itself(mail) == "updated") == answered_by_itself
 
 
 def test_the_stored_answer_again(license: LicenseCreated, chariot: Chariot) -> None:

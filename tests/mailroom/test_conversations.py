@@ -113,12 +113,13 @@ def test_notes(conversation: Conversation) -> None:
         )
 
 
-def test_what_speaks_against_an_address(conversation: Conversation) -> None:
+def test_what_speaks_against_an_address(db: None) -> None:
     acme, mill = Customer.objects.create(name="Acme Water"), Customer.objects.create(name="Northern Paper Mill")
     Contact.objects.create(customer=acme, email="Ada@acme-water.example")
     Contact.objects.create(customer=mill, email="buyer@mill.example")
-    warn = conversations.address_warning
-    assert warn(conversation, "ada@ACME-water.example", acme.pk) == ""
-    assert "another customer: Northern Paper Mill" in warn(conversation, "buyer@mill.example", acme.pk)
-    assert "not a contact of this customer" in warn(conversation, "eve@evil.example", acme.pk)
-    assert "No customer is known" in warn(conversation, "ada@acme-water.example", None)
+    addresses = ["ada@ACME-water.example", "buyer@mill.example", "eve@evil.example", ""]
+    warned = conversations.address_warnings(addresses, acme.pk)
+    assert set(warned) == {"buyer@mill.example", "eve@evil.example"}
+    assert "another customer: Northern Paper Mill" in warned["buyer@mill.example"]
+    assert "not a contact of this customer" in warned["eve@evil.example"]
+    assert "No customer is known" in conversations.address_warnings(addresses, None)["ada@ACME-water.example"]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from django.contrib.sessions.models import Session
 
 from activations.domain.words import ConversationState, OutgoingState
 from activations.models import IntakeEntry, LedgerEntry, OutgoingMail, Reply
@@ -16,7 +18,7 @@ from tests.mailroom.letters import CUSTOMER, letter
 from tests.mailroom_web.post import arrived, conversation, known, opened, place
 from tests.portal.cast import AGENT, LEAD, SOURCE, answered, entries, length
 from tests.portal.chariot import Chariot, host
-from tests.portal.web import Browser
+from tests.portal.web import Browser, Form, Page
 
 pytestmark = pytest.mark.django_db
 SignIn = Callable[[str], Browser]
@@ -246,3 +248,61 @@ def test_a_request_with_a_key_that_is_not_ours_leads_to_the_draft_and_books_noth
     done = page.send(page.form(place("desk_keep_reply")), unknown=address)
     assert f"The reply is queued for {address}." in done.words
     assert LedgerEntry.objects.count() == before
+
+
+def after_signing_in(agent: Browser, form: Form, **typed: str) -> Page:
+    """The button of a form, pressed when the session has ended, then the sign-in: what was posted is gone."""
+    Session.objects.all().delete()
+    answer = agent.client.post(form.action, {**form.fields, **typed})
+    assert answer.status_code == 302
+    address = urlsplit(answer.headers["Location"])
+    assert address.path == place("login")
+    agent.client.force_login(agent.user)
+    return agent.get(parse_qs(address.query)["next"][0])
+
+
+def test_a_session_that_ends_at_confirm_ends_at_the_same_dry_run(
+    license: LicenseCreated, chariot: Chariot, sign_in: SignIn
+) -> None:
+    known(license.license_id)
+    mail = arrived(letter(f"Please:\n\n{chariot.request()}\n"))
+    agent = sign_in("agent")
+    first = opened(agent, mail)
+    before = LedgerEntry.objects.count()
+    page = after_signing_in(agent, first.form(place("desk_confirm")), book="")
+    assert page.path == place("inbox_finding", mail.findings.get().pk)
+    assert "New activation" in page.words
+    form = page.form(place("desk_confirm"))
+    assert (form.fields["to"], form.fields["conversation"]) == (CUSTOMER, str(conversation().pk))
+    assert (LedgerEntry.objects.count(), OutgoingMail.objects.count()) == (before, 0)
+    # Once more from a page that came back by the form itself, which knows the finding by its address alone.
+    refused = agent.confirm(page, to="nobody@else.example")
+    assert "nothing was booked or sent" in refused.words
+    page = after_signing_in(agent, refused.form(place("desk_confirm")), book="")
+    assert page.path == place("inbox_finding", mail.findings.get().pk)
+    assert f"The reply is queued for {CUSTOMER}." in agent.confirm(page).words
+    assert OutgoingMail.objects.get().conversation == conversation()
+
+
+def test_a_session_that_ends_at_a_code_or_a_draft_ends_at_the_same_finding(
+    license: LicenseCreated, chariot: Chariot, sign_in: SignIn
+) -> None:
+    known(license.license_id)
+    chariot.install(answered(chariot.request()))
+    mail = arrived(letter(f"{license.license_id}\n{chariot.deactivate()}\n", subject="A code"))
+    agent = sign_in("agent")
+    page = after_signing_in(agent, opened(agent, mail).form(place("desk_deactivate")))
+    assert "Frees a seat" in page.words
+    assert page.form(place("desk_deactivate")).fields["conversation"] == str(mail.conversation_id)
+    lines = chariot.request().splitlines()
+    damaged = arrived(letter("\n".join([*lines[:3], *lines[7:]]), subject="Damaged"))
+    page = after_signing_in(agent, opened(agent, damaged).form(place("desk_keep_reply")))
+    assert page.form(place("desk_keep_reply")).fields["conversation"] == str(damaged.conversation_id)
+
+
+def test_a_finding_of_nobody_in_the_address_leads_to_the_desk_or_is_not_found(sign_in: SignIn, db: None) -> None:
+    agent = sign_in("agent").client
+    for wrong in ("x", "-1", "\u0663", "9" * 30):
+        answer = agent.get(place("desk_confirm"), {"finding": wrong})
+        assert answer.headers["Location"] == place("desk"), wrong
+    assert agent.get(place("desk_confirm"), {"finding": "999"}, follow=True).status_code == 404

@@ -11,6 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils.html import escape
 
+from activations.domain.ledger import read_body
 from activations.domain.words import ConversationState, OutgoingState, Priority
 from activations.models import Conversation, ConversationNote, IncomingMail, LedgerEntry, OutgoingMail
 from activations.services.licenses import LicenseCreated
@@ -200,19 +201,60 @@ def test_files_are_downloads_and_the_original_is_for_those_who_see_keys(
     message.add_attachment("<script>alert(1)</script>", subtype="html", filename="page.html")
     message.add_attachment(f"our key: {license.license_key}", filename="key.txt")
     mail = arrived(message.as_bytes())
-    agent, lead = sign_in("agent").client, sign_in("lead").client
+    agent = sign_in("agent").client
     page = sign_in("agent").get(place("inbox_conversation", mail.conversation_id))
     assert "page.html" in page.words
+    before = LedgerEntry.objects.count()
     answer = agent.get(place("inbox_attachment", mail.pk, 1))
     assert answer.headers["Content-Type"] == "application/octet-stream"
     assert answer.headers["Content-Disposition"] == 'attachment; filename="page.html"'
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert b"<script>alert(1)" in answer.content
     assert agent.get(place("inbox_attachment", mail.pk, 2)).status_code == 403
-    assert license.license_key.encode() in lead.get(place("inbox_attachment", mail.pk, 2)).content
+    assert agent.post(place("inbox_attachment", mail.pk, 2)).status_code == 403
     assert agent.get(place("inbox_original", mail.pk)).status_code == 403
-    assert lead.get(place("inbox_original", mail.pk)).content == message.as_bytes()
     assert agent.get(place("inbox_attachment", mail.pk, 9)).status_code == 404
+    assert LedgerEntry.objects.count() == before
+
+
+def test_what_may_hold_a_key_is_handed_out_with_a_reason_and_booked(license: LicenseCreated, sign_in: SignIn) -> None:
+    message = EmailMessage()
+    message["From"], message["Subject"], message["Message-ID"] = CUSTOMER, "Files", "<files@acme-water.example>"
+    message.set_content("See the file")
+    message.add_attachment(f"our key: {license.license_key}", filename="key.txt")
+    mail = arrived(message.as_bytes())
+    lead = sign_in("lead")
+    before = LedgerEntry.objects.count()
+    for number, address in ((0, place("inbox_original", mail.pk)), (1, place("inbox_attachment", mail.pk, 1))):
+        page = lead.get(address)
+        assert "booked" in page.words
+        form = page.form()
+        refused = page.send(form)
+        assert "Nothing was booked" in refused.words
+        refused = page.send(form, reason=f"It says {license.license_key}")
+        assert "holds a License Key" in refused.words
+        assert LedgerEntry.objects.count() == before + number
+        form = lead.get(address).form()
+        answer = lead.client.post(address, {**form.fields, "reason": "The customer asks what they sent."})
+        assert answer.headers["Content-Type"] == "application/octet-stream"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert license.license_key.encode() in answer.content
+        assert (answer.content == message.as_bytes()) == (number == 0)
+        entry = LedgerEntry.objects.order_by("-id")[0]
+        said = read_body(entry.body).data
+        assert (entry.chain, entry.kind, entry.actor) == ("portal", "mail.taken", "lead")
+        assert entry.reason == "The customer asks what they sent."
+        assert said == {
+            "mail": mail.pk,
+            "sha256": mail.source.sha256,
+            "file": number,
+            "conversation": conversation().token,
+        }
+        again = lead.client.post(address, {**form.fields, "reason": "The customer asks what they sent."})
+        assert again.headers["Location"] == place("inbox_conversation", conversation().pk)
+        assert LedgerEntry.objects.count() == before + number + 1
+    words = lead.get(place("activations_ledgerentry_changelist")).words
+    assert "Original of a mail handed out" in words
 
 
 def test_a_reply_in_own_words_goes_out_once(license: LicenseCreated, sign_in: SignIn) -> None:

@@ -14,11 +14,12 @@ import pytest
 import yaml
 from psycopg import sql
 
+from tests.mailroom.imap import ImapServer
+from tests.mailroom.smtp import catching
 from tests.ops.processes import ROOT, answer, environment, free_port, manage, production, run, started, until
+from tests.ops.procfile import PROCFILE, running
+from tests.system.post_office import PostOffice, imaps_url, staffed_portal
 
-PROCFILE = dict(
-    re.split(r":\s*", line, maxsplit=1) for line in (ROOT / "Procfile").read_text().splitlines() if line.strip()
-)
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 PORTAL_SERVICES = ("release", "web", "worker", "beat")
@@ -132,18 +133,37 @@ def test_the_web_process_serves_production(deployment: dict[str, str], tmp_path:
     assert "Traceback" not in log.read_text()
 
 
-def test_worker_and_beat_run_on_a_real_broker(deployment: dict[str, str], tmp_path: Path) -> None:
-    worker_log, beat_log = tmp_path / "worker.log", tmp_path / "beat.log"
-    ping = shlex.split("celery -A licensing_portal inspect ping --timeout 2")
-    with (
-        started(shlex.split(PROCFILE["worker"]), deployment, worker_log),
-        started(shlex.split(PROCFILE["beat"]), deployment, beat_log),
-    ):
-        until(lambda: "pong" in run(ping, deployment).stdout, "the worker's pong", worker_log)
-        until(lambda: "beat: Starting" in beat_log.read_text(), "beat's start", beat_log)
-        schedule = f"{deployment['PORTAL_VAR_DIR']}/celerybeat-schedule"
-        until(lambda: any(Path(schedule).parent.glob("celerybeat-schedule*")), "the schedule file", beat_log)
-    assert "Traceback" not in worker_log.read_text() + beat_log.read_text()
+def test_all_processes_together_carry_a_request_in_and_its_answer_out(
+    deployment: dict[str, str], imap_server: ImapServer, tmp_path: Path
+) -> None:
+    """A customer's mail comes in by IMAP, an agent books it in the web page, the answer goes out by SMTP."""
+    home = Path(os.environ["TEST_SERVICES_FOLDER"]) / "imap"
+    with catching() as smtp:
+        env = {
+            **deployment,
+            "PORT": str(free_port()),
+            "PORTAL_BEHIND_TLS_PROXY": "true",
+            "IMAP_URLS": imaps_url(imap_server, int((home / "tls-port").read_text())),
+            "SSL_CERT_FILE": str(home / "certificate.pem"),
+            "EMAIL_URL": smtp.url,
+            "MAIL_EVERY": "1",
+        }
+        with staffed_portal(env) as portal, running(env, tmp_path) as processes:
+            log = tmp_path / "worker.log"
+            office = PostOffice(portal, smtp, 60, log.read_text)
+            office.writes("pump-house", imap_server)
+            office.answered("pump-house")
+            office.wait(lambda: office.is_sent("pump-house"), "sending the answer")
+            ping = shlex.split("celery -A licensing_portal inspect ping --timeout 2")
+            until(lambda: "pong" in run(ping, env).stdout, "the worker's pong", log)
+            assert any(Path(env["PORTAL_VAR_DIR"]).glob("celerybeat-schedule*")), "by which beat's health is judged"
+            assert {name: process.poll() for name, process in processes.items()} == dict.fromkeys(processes)
+        (reply,) = smtp.messages
+    assert office.received() == {"pump-house": 1}
+    assert office.answers_its_request("pump-house", str(reply.get_body(("plain",))))
+    ((asked,),) = portal.rows("SELECT message_id FROM activations_incomingmail")
+    assert reply["In-Reply-To"] == f"<{asked}>"
+    assert "Traceback" not in "".join(file.read_text() for file in tmp_path.glob("*.log"))
 
 
 def test_without_a_broker_jobs_run_in_this_process(tmp_path: Path) -> None:

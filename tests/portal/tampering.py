@@ -12,6 +12,7 @@ from django.db.models import Model
 
 from activations.models import (
     Activation,
+    AutomaticAnswer,
     Conversation,
     ConversationNote,
     Customer,
@@ -60,6 +61,7 @@ NAMES: dict[type[Model], Callable[[Any], str]] = {
     Restoration: lambda row: f"restorations {row.restoration_id}",
     Evidence: lambda row: f"evidence {row.restoration.restoration_id} {row.sha256}",
     ReplyText: lambda row: f"reply text {row.kind} version {row.version}",
+    AutomaticAnswer: lambda row: f"automatic answer {row.outcome} for",
     Tombstone: lambda row: f"tombstones {row.tombstone_id}",
     Sighting: lambda row: f"tombstones {row.tombstone.tombstone_id}",
     RevealedCode: lambda row: f"revealed code {row.license.license_id} {row.activation.activation_id}",
@@ -120,6 +122,7 @@ ANSWERED = {"state": "answered", "hostname": "pump-house"}
 RESTORED, FREED = {"kind": "restored"}, {"kind": "displaced"}
 MADE = {"retired_at__isnull": True, "purpose": "usage-license"}
 ROTATED = {"retired_at__isnull": False}
+FOR_ONE = {"customer__isnull": False}
 CHAIN = {"chain__contains": "LIC", "seq": 3}
 FIRST_TERMS, OTHER_TERMS = {"revision": 1, **OF_ACME}, {"revision": 2, **OF_ACME}
 KEPT_HOST = {"state": "active", "hostname": "pump-house"}
@@ -248,6 +251,11 @@ CHANGES = [
     Change(RevealedCode, "activation", another(Activation)),
     Change(RevealedCode, "revealed_at", LATER),
     Change(RevealedCode, "revealed_by", "lead"),
+    Change(AutomaticAnswer, "outcome", "updated", {"customer__isnull": True}),
+    Change(AutomaticAnswer, "customer", another(Customer), FOR_ONE),
+    Change(AutomaticAnswer, "allowed", True, FOR_ONE),
+    Change(AutomaticAnswer, "changed_at", LATER),
+    Change(AutomaticAnswer, "changed_by", "lead"),
     Change(SigningKey, "purpose", "usage-license", ROTATED),
     Change(SigningKey, "name", "another", MADE),
     Change(SigningKey, "serial", "5a", MADE),

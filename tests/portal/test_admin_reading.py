@@ -51,6 +51,7 @@ LISTS = {
     "ledgerentry": READERS,
     "signingkey": READERS,
     "intakeentry": EVERYBODY,
+    "conversation": EVERYBODY,
     "outgoingmail": EVERYBODY,
     "reply": EVERYBODY,
     "replytext": EVERYBODY,
@@ -191,7 +192,7 @@ def test_nobody_adds_edits_or_deletes_what_the_ledger_tells(world: World, superu
         if name in ("license", "customer"):
             continue
         assert trusted.post(reverse(f"admin:activations_{name}_add"), {}).status_code == 403, name
-        if name in ("activation", "outgoingmail", "restoration", "reply", "replytext"):
+        if name in ("activation", "conversation", "outgoingmail", "restoration", "reply", "replytext"):
             continue  # pages of our own, which read nothing that is posted: the next test
         change = reverse(f"admin:activations_{name}_change", args=[row])
         assert trusted.post(change, {"state": "restored", "_save": "Save"}).status_code == 403, name

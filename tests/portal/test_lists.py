@@ -12,12 +12,14 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from activations.admin import by_date
 from activations.models import Activation, Contact, Customer, License, LicenseTerms, UsageLicense, UsageRequest
 from activations.services.intake import keep_refused
 from activations.services.licenses import FeatureTerm, LicenseChange, LicenseCreated, change_license
 from activations.services.losses import RestorationCase, approve_restoration, mark_lost, request_restoration
+from activations.services.post.threads import begin_conversation
 from activations.services.results import BadInput
 from tests.portal.cast import AGENT, LEAD, MANAGER, SOURCE, answered, issue, make_license
 from tests.portal.chariot import Chariot, host
@@ -30,6 +32,9 @@ LISTS = {
     "activations.usagerequest",
     "activations.usagelicense",
     "activations.customer",
+    "activations.reply",
+    "activations.conversation",
+    "activations.outgoingmail",
     "activations.restoration",
     "activations.tombstone",
     "activations.ledgerentry",
@@ -57,6 +62,7 @@ def grow(rows: range) -> None:
         approve_restoration(restoration_id=case.restoration_id, actor=LEAD, source=SOURCE, reason="yes")
         keep_refused(source="?", problem=BadInput("no-block", "None."), actor=AGENT)
         User.objects.create_user(f"colleague-{number}", is_staff=True)
+        begin_conversation(f"Mail {number}", timezone.now(), Customer.objects.get(name=f"Plant {number}"))
 
 
 def count(browser: Browser, url: str) -> int:
@@ -142,6 +148,38 @@ def test_customers_with_and_without_licenses_and_contacts(license: LicenseCreate
     assert names(has_licenses="yes") == names(has_contact="no") == {"Acme Water"}
     assert names(has_licenses="no") == names(has_contact="yes") == {"Only asked"}
     assert "a@asked.example and 1 more" in browser.get(address("activations.customer")).words
+
+
+def test_no_column_of_a_table_hides_what_a_page_says() -> None:
+    """Django asks the table first: a method of the same name would never be called."""
+    for model, page in admin.site._registry.items():
+        columns = {field.name for field in model._meta.fields}
+        named = [*page.list_display, *(page.fields or ())]
+        assert [name for name in named if name in columns and hasattr(type(page), str(name))] == [], model
+
+
+def test_usage_requests_are_listed_by_when_they_came_not_by_their_text(
+    license: LicenseCreated, sign_in: SignIn
+) -> None:
+    text = Chariot(license.license_key, host("pump-house")).request()
+    answered(text)
+    browser, row = sign_in("agent"), UsageRequest.objects.get()
+    listed = browser.get(address("activations.usagerequest"))
+    assert f"{row.received_at:%Y-%m-%d %H:%M}" in listed.words
+    assert text.splitlines()[1] not in listed.words
+    shown = browser.get(reverse("admin:activations_usagerequest_change", args=[row.pk]))
+    assert "Received (UTC):" in shown.words
+    assert "Test switch: not used" in shown.words
+
+
+def test_a_customers_page_leads_to_its_licenses(license: LicenseCreated, sign_in: SignIn) -> None:
+    browser = sign_in("agent")
+    customer = Customer.objects.get()
+    row = License.objects.get()
+    page = browser.get(reverse("admin:activations_customer_change", args=[customer.pk]))
+    assert f'<a href="{reverse("admin:activations_license_change", args=[row.pk])}">{row.license_id}</a>' in page.html
+    empty = Customer.objects.create(name="Only asked")
+    assert "Licenses: none yet" in browser.get(reverse("admin:activations_customer_change", args=[empty.pk])).words
 
 
 # --- by date -----------------------------------------------------------------------------------------------

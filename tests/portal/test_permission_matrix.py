@@ -83,6 +83,7 @@ PAGES: dict[str, Who] = {
 # Who reads the list and its rows, exports it and saves views of it. Some may add; nobody deletes.
 LISTS: dict[str, Who] = {
     "activations_activation": ANY,
+    "activations_conversation": MAIL,
     "activations_customer": ANY,
     "activations_intakeentry": ANY,
     "activations_ledgerentry": READ,

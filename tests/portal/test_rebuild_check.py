@@ -11,9 +11,10 @@ from django.db import connection, transaction
 from django.db.models import Model
 
 from activations.domain.letters import ReplyKind
-from activations.domain.words import Ability, Actor, Choice
+from activations.domain.words import Ability, Actor, AutomaticOutcome, Choice
 from activations.models import (
     Activation,
+    AutomaticAnswer,
     Customer,
     Evidence,
     KeyPurpose,
@@ -50,7 +51,9 @@ from activations.services.licenses import (
     replace_license_key,
 )
 from activations.services.losses import approve_restoration, deny_restoration, mark_lost, request_restoration
+from activations.services.post.automatic import allow
 from activations.services.replies import TextChanged, change_text, text_in_use
+from activations.services.results import BadInput, Refused
 from activations.services.signing import rotate_key
 from tests.portal.cast import ADMINISTRATOR, AGENT, LEAD, MANAGER, SOURCE, answered, issue, make_keys, make_license
 from tests.portal.chariot import Chariot, host
@@ -93,6 +96,7 @@ def make_eventful() -> None:
         kind=text.kind, body=f"Hello!\n\n{text.body}", shown=0, actor=EDITOR, source=SOURCE, reason="friendlier"
     )
     assert isinstance(changed, TextChanged), changed
+    _let_a_machine_answer()
     _come_from_a_backup(pump)
     answered(weir.reinstalled().request(), Choice.REINSTALLED, reason="a new disk")
     for code in (dam.deactivate(), mill.deactivate()):
@@ -101,6 +105,19 @@ def make_eventful() -> None:
     assert isinstance(key, LicenseCreated)
     checkpoint_ledger(actor=ADMINISTRATOR)
     answered(Chariot(key.license_key, host("lock-house")).request(test=True))
+
+
+def _let_a_machine_answer() -> None:
+    """Allowed for all, forbidden for one customer; and of another outcome, allowed and taken back."""
+    beta = Customer.objects.get(name="Beta Mills").pk
+    for outcome, customer, allowed in (
+        (AutomaticOutcome.RESENT, None, True),
+        (AutomaticOutcome.RESENT, beta, False),
+        (AutomaticOutcome.DAMAGED, beta, True),
+        (AutomaticOutcome.DAMAGED, beta, None),
+    ):
+        done = allow(outcome=outcome, customer_pk=customer, allowed=allowed, actor=EDITOR, source=SOURCE)
+        assert not isinstance(done, Refused | BadInput), done
 
 
 def _lose_and_restore(made: LicenseCreated, mill: Chariot) -> None:
@@ -169,7 +186,7 @@ def problems() -> list[str]:
 
 def test_every_column_has_a_case_here() -> None:
     """A column that is added later is compared, or said to be beyond what can be."""
-    others: list[type[Model]] = [Seat, Customer, Product]
+    others: list[type[Model]] = [Seat, Customer, Product, AutomaticAnswer]
     models = {*INSERT_ONLY, *KEPT, *others} - UNBOOKED
     keys: dict[type[Model], str] = {LedgerLeaf: "", LedgerChain: ""}  # theirs says something
     columns = {
@@ -209,6 +226,7 @@ def test_a_change_of_any_column_is_named(eventful: License, change: Change) -> N
         (Restoration, "restorations RES-"),
         (Evidence, "evidence RES-"),
         (ReplyText, "reply text denied version 1"),
+        (AutomaticAnswer, "automatic answer re-sent for all"),
         (Tombstone, "tombstones TMB-"),
         (Sighting, "tombstones TMB-"),
         (RevealedCode, "revealed code LIC-"),
@@ -237,6 +255,15 @@ def test_a_license_that_only_one_side_knows_is_named(eventful: License) -> None:
         LedgerEntry.objects.filter(chain=eventful.license_id)._raw_delete("default")
         LedgerChain.objects.filter(name=eventful.license_id)._raw_delete("default")
         assert f"{eventful.license_id}: the tables have a license that the ledger does not tell of" in problems()
+
+
+def test_a_machine_that_was_allowed_to_answer_without_a_booking_is_named(eventful: License) -> None:
+    with tampering():
+        AutomaticAnswer.objects.create(
+            outcome=AutomaticOutcome.UPDATED, allowed=True, changed_at=LATER, changed_by="editor"
+        )
+        [said] = problems()
+    assert said.startswith("automatic answer updated for all: the ledger says nothing, the tables say {")
 
 
 def test_the_usual_check_does_not_read_the_tables(eventful: License) -> None:

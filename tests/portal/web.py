@@ -100,7 +100,9 @@ class Page:
         self.words = " ".join(text.split()).replace(" ,", ",").replace(" .", ".")
 
     def form(self, action: str = "") -> Form:
-        found = [form for form in self.forms if form.action == action and form.method == "post"]
+        """The first one that posts there, whatever its address carries behind the question mark."""
+        there = [form for form in self.forms if action in (form.action, form.action.partition("?")[0])]
+        found = [form for form in there if form.method == "post"]
         assert found, f"no form for {action!r} among {[form.action for form in self.forms]}: {self.words[:2000]}"
         return found[0]
 

@@ -27,6 +27,13 @@ NAMES = re.compile(r"/(\d+|[0-9a-f]{32}|(?:LIC|ACT|RES|USL|TMB)-[0-9A-Z-]+)(?=/|
 LEAVE = ("/admin/logout/", "/static/", "/admin/jsi18n/")
 FILES = (".csv", ".xlsx", ".txt")
 BAD = ("serious", "critical")
+MAIL = {
+    "/admin/inbox/",
+    "/admin/inbox/*/",
+    "/admin/activations/outgoingmail/",
+    "/admin/activations/outgoingmail/*/change/",
+    "/admin/automatic-answers/",
+}
 AXE = Axe()
 
 
@@ -94,7 +101,8 @@ def links(address: str, page: str) -> list[str]:
     origin = "{0.scheme}://{0.netloc}".format(urlsplit(address))
     addresses = [urljoin(address, found) for found in Links(page).found]
     paths = [found.removeprefix(origin).partition("#")[0] for found in addresses if found.startswith(origin)]
-    return [path for path in paths if not path.startswith(LEAVE) and not path.endswith(FILES) and "?" not in path]
+    pages = [path for path in paths if not path.startswith(LEAVE) and not path.endswith(FILES) and "?" not in path]
+    return [path for path in pages if "/files/" not in path]  # attached to a mail: a file, or who may have it
 
 
 def test_every_page_that_a_role_can_reach(world: dict[str, Any], looker: Page, scheme: str) -> None:
@@ -123,7 +131,58 @@ def test_every_page_that_a_role_can_reach(world: dict[str, Any], looker: Page, s
             waiting += links(answered.url, answered.text())
         assert len(seen) >= 8, (role, sorted(seen))
         looker.context.clear_cookies()
+    assert looked_at >= MAIL, sorted(looked_at)
     assert not wrong, "\n".join(wrong)
+
+
+def test_the_inbox_in_each_of_its_states(world: dict[str, Any], looker: Page) -> None:
+    """The crawl looks at one conversation and one mail of ours; what they say depends on how they stand."""
+    tabs = [f"/admin/inbox/?tab={tab}" for tab in ("unassigned", "mine", "others", "waiting", "done")]
+    conversations = [f"/admin/inbox/{pk}/" for pk in world["conversations"].values()]
+    mails = [f"/admin/activations/outgoingmail/{pk}/change/" for pk in world["mails"].values()]
+    sign_in(looker, "agent")
+    wrong: list[str] = []
+    for path in (*tabs, "/admin/inbox/?q=nobody", *conversations, *mails):
+        answered = looker.goto(path)
+        assert answered is not None
+        assert answered.status == 200, path
+        wrong += findings(looker)
+    assert not wrong, "\n".join(wrong)
+
+
+def test_forms_that_are_refused(world: dict[str, Any], looker: Page) -> None:
+    """A reply to a stranger without the tick, an empty note, a name that is no customer's."""
+    sign_in(looker, "agent")
+    stranger = f"/admin/inbox/{world['conversations']['stranger']}/"
+    for field, text, button, told in (
+        ("#letter", "Hello", "Send this reply", "not a known contact"),
+        ("#note", " ", "Keep the note", "The note is empty"),
+    ):
+        looker.goto(stranger)
+        looker.fill(field, text)
+        with looker.expect_navigation():
+            looker.get_by_role("button", name=button).click()
+        assert told in looker.locator("[role=alert]").inner_text()
+        assert findings(looker) == []
+    looker.context.clear_cookies()
+    sign_in(looker, "manager")
+    looker.goto("/admin/automatic-answers/")
+    looker.fill("#customer-name", "Nobody known")
+    with looker.expect_navigation():
+        looker.get_by_role("button", name="Forbid", exact=True).click()
+    assert "There is no customer of this name" in looker.locator("[role=alert]").inner_text()
+    assert findings(looker) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("/admin/nowhere/", 404), ("/admin/auth/user/", 403), ("/admin/?x=%00", 400)]
+)
+def test_pages_that_say_no(world: dict[str, Any], looker: Page, path: str, status: int) -> None:
+    sign_in(looker, "agent")
+    answered = looker.goto(path)
+    assert answered is not None
+    assert answered.status == status
+    assert findings(looker) == []
 
 
 PASTED = ["fresh_request", "update_request", "full_request", "damaged", "code", "junk"]

@@ -24,6 +24,7 @@ def main() -> None:
     from activations.services.losses import approve_restoration, mark_lost, request_restoration
     from tests.portal.cast import AGENT, LEAD, MANAGER, SECOND_LEAD, answered, issue, make_license
     from tests.portal.chariot import Chariot, host
+    from tests.system.world_mail import fill_inbox
 
     def ok(result: Any) -> Any:
         assert not hasattr(result, "message") or hasattr(result, "activation_id"), result
@@ -72,9 +73,21 @@ def main() -> None:
         ok(change_license(license_id=other.license_id, change=change, actor=MANAGER, source="desk", reason="agreed"))
 
     fresh = Chariot(made.license_key, host("control-room"))
+    update, full_request = chariots["pump-house"].request(), Chariot(full.license_key, host("winder")).request()
+    code = chariots["pump-house"].deactivate()
+    mail = fill_inbox(
+        made.license_id,
+        {
+            "new": Chariot(made.license_key, host("sluice")).request(),
+            "update": update,
+            "full": Chariot(full.license_key, host("press")).request(),
+            "code": f"License {made.license_id}, code {code}",
+        },
+    )
     print(
         json.dumps(
             {
+                **mail,
                 "license_id": made.license_id,
                 "license_key": made.license_key,
                 "restoration_id": opened.restoration_id,
@@ -82,9 +95,9 @@ def main() -> None:
                 "waiting": waiting.request_id,
                 "refused": refused.request_id,
                 "fresh_request": fresh.request(),
-                "update_request": chariots["pump-house"].request(),
-                "full_request": Chariot(full.license_key, host("winder")).request(),
-                "code": chariots["pump-house"].deactivate(),
+                "update_request": update,
+                "full_request": full_request,
+                "code": code,
             }
         )
     )

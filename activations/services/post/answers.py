@@ -10,8 +10,9 @@ from django.utils import timezone
 from activations.domain.words import Actor
 from activations.models import Conversation, OutgoingMail, Reply
 from activations.services.post.outbox import Envelope, Letter, not_sendable, queue, queue_reply
+from activations.services.post.unseen import bad_marks, only_seen
 from activations.services.replies import Draft, keep, not_a_sender
-from activations.services.results import BadInput, Refused, bad_letters, plain_lines
+from activations.services.results import BadInput, Refused, plain_lines
 from activations.services.secret_text import NAMES, secret_in
 
 LONGEST_LETTER = 20_000
@@ -60,10 +61,10 @@ def _unfit(body: str) -> BadInput | None:
         return BadInput("letter-empty", "The reply is empty. Write what the customer should read.")
     if len(body) > LONGEST_LETTER:
         return BadInput("letter-too-long", f"The reply has {len(body)} letters; {LONGEST_LETTER} are sent. Shorten it.")
-    held = secret_in(body)
+    held = secret_in(body) or secret_in(only_seen(body))
     if held:
         name = NAMES.get(held, "License Key or deactivation code")
         return BadInput(
             "letter-holds-secret", f"The reply holds a {name}, which is secret and would be kept. Take it out."
         )
-    return bad_letters(body, "The reply", "letter-unfit", lines=True)
+    return bad_marks(body, "The reply", "letter-unfit")

@@ -7,7 +7,9 @@ the same host asked for by a known contact. All through the same use cases, by t
 from __future__ import annotations
 
 from datetime import timedelta
+from email.utils import parseaddr
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -93,6 +95,8 @@ def _may_be_answered(mail: IncomingMail) -> bool:
     conversation = mail.conversation
     if mail.state != IncomingState.READ or mail.automatic or mail.reply_address or not mail.from_address:
         return False
+    if mail.from_address.lower() in _ours() or _forged(mail):
+        return False
     if conversation is None or conversation.assigned_to:
         return False
     if OutgoingMail.objects.filter(key=_key(mail)).exists():
@@ -102,6 +106,21 @@ def _may_be_answered(mail: IncomingMail) -> bool:
         to_address__iexact=mail.from_address, queued_by=AUTOMATIC.name, queued_at__gte=since
     )
     return sent.count() < MOST_A_DAY
+
+
+def _forged(mail: IncomingMail) -> bool:
+    """Whether our receiving server found that the sender is not who it says: DMARC failed, or, where the domain has no
+    DMARC, SPF did and no signature (DKIM) held.
+    """
+    found = {(check["method"], check["result"]) for check in mail.checks}
+    if any(method == "dmarc" and result != "none" for method, result in found):
+        return ("dmarc", "fail") in found
+    return ("spf", "fail") in found and ("dkim", "pass") not in found
+
+
+def _ours() -> set[str]:
+    """The addresses that we write from and fetch from: an answer to one of them comes back to us."""
+    return {parseaddr(settings.DEFAULT_FROM_EMAIL)[1].lower(), *(box.user.lower() for box in settings.MAILBOXES)}
 
 
 def _key(mail: IncomingMail) -> str:

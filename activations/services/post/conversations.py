@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.db import transaction
+from django.db.models.functions import Lower
 from django.utils import timezone
 
 from activations.domain.words import Actor, ConversationState, Priority
@@ -112,14 +114,26 @@ def not_yours(conversation_pk: int, actor: Actor) -> Refused | None:
     return None
 
 
-def address_warning(conversation: Conversation | None, address: str, customer_pk: int | None) -> str:
-    """What speaks against sending to this address: it is no contact of the customer whose license it is about."""
+def address_warnings(addresses: Iterable[str], customer_pk: int | None) -> dict[str, str]:
+    """What speaks against sending to each of the addresses: it is no contact of the customer whose license it is about.
+    Those against which nothing speaks are not there.
+    """
+    wanted = {address for address in addresses if address}
     if customer_pk is None:
-        return "No customer is known for this conversation; nothing proves who wrote."
-    if Contact.objects.filter(customer_id=customer_pk, email__iexact=address).exists():
-        return ""
-    others = Contact.objects.filter(email__iexact=address).exclude(customer_id=customer_pk).select_related("customer")
-    other = others.first()
-    if other is not None:
-        return f"{address} is a contact of another customer: {other.customer.name}."
+        nobody = "No customer is known for this conversation; nothing proves who wrote."
+        return dict.fromkeys(wanted, nobody)
+    rows = Contact.objects.annotate(lower=Lower("email")).filter(lower__in={address.lower() for address in wanted})
+    known: dict[str, dict[int, str]] = {}
+    for email, customer, name in rows.order_by("pk").values_list("lower", "customer_id", "customer__name"):
+        known.setdefault(email, {})[customer] = name
+    return {
+        address: _speaks_against(address, known.get(address.lower(), {}))
+        for address in wanted
+        if customer_pk not in known.get(address.lower(), {})
+    }
+
+
+def _speaks_against(address: str, others: dict[int, str]) -> str:
+    for name in others.values():
+        return f"{address} is a contact of another customer: {name}."
     return f"{address} is not a contact of this customer. An address can be forged: ask a known contact if in doubt."

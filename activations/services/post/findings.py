@@ -43,6 +43,11 @@ class Findings:
     license: License | None = None  # of the first Usage Request that proved one, else the one License ID that is named
     proved: bool = False
 
+    @property
+    def asks(self) -> bool:
+        """Whether there is something to act on; a License ID alone stands in every quote of ours."""
+        return any(row.kind is not FindingKind.LICENSE_ID for row in self.rows)
+
     def write(self, mail: IncomingMail) -> None:
         ids = {row.license_id for row in self.rows if row.license_id}
         licenses = {license.license_id: license for license in License.objects.filter(license_id__in=ids)}

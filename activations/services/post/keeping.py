@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from activations.models import IncomingMail, Mailbox, MailSource
 from activations.services import vault
 from activations.services.replies import not_a_sender
 from activations.services.results import BadInput, Refused
+
+log = logging.getLogger(__name__)
 
 USE = "mail"  # of the vault: a sealed mail cannot be put in the place of another kind of secret
 LARGEST = 40_000_000  # bytes; mail servers take 25 MB of files, and base64 makes them a third larger
@@ -76,10 +79,21 @@ def keep_fetched(*, box: str, uid_validity: int, uid: int, source: bytes) -> Kep
     return kept
 
 
-def position_of(box: str, uid_validity: int) -> int:
-    """The last UID that was fetched; 0 for a mailbox that is new, or was made anew (RFC 3501, 2.3.1.1)."""
+def position_of(box: str, uid_validity: int, uid_next: int = 0) -> int:
+    """The last UID that was fetched; 0 for a mailbox that is new, or was made anew (RFC 3501, 2.3.1.1).
+
+    Some servers make a folder anew under the same UIDVALIDITY, mostly 1. The UID that the next mail will have
+    (`uid_next`; 0: the server did not say) tells: none that was given away can come again. Without this, mails would be
+    waited for that never come. What is fetched twice is known by its content.
+    """
     position, _ = Mailbox.objects.get_or_create(name=box)
-    return position.last_uid if position.uid_validity == uid_validity else 0
+    if position.uid_validity != uid_validity:
+        return 0
+    if 0 < uid_next <= position.last_uid:
+        log.warning("mailbox %s begins anew: its next UID is %d, fetched was %d", box, uid_next, position.last_uid)
+        Mailbox.objects.filter(pk=position.pk, last_uid=position.last_uid).update(last_uid=0)
+        return 0
+    return position.last_uid
 
 
 def longest_ago(boxes: Iterable[str]) -> list[str]:

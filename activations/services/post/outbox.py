@@ -16,18 +16,20 @@ from email.utils import parseaddr
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from activations.domain.words import UNDECIDED, Actor, ConversationState, OutgoingState
 from activations.models import Conversation, IncomingMail, OutgoingMail, Reply
 from activations.services.intake import without_secrets
+from activations.services.post.left import left_in
 from activations.services.post.signals import something_to_send
 from activations.services.replies import not_a_sender
 from activations.services.results import BadInput, Refused
+from activations.services.waiting import once_it_answers
 
-WAITS = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 30, 60, 120, 240, 480, 720, 1440))
+WAITS = tuple(timedelta(seconds=seconds) for seconds in settings.MAIL_RETRY_AFTER)
 SENDING_ENDS = timedelta(minutes=15)  # longer than any talk with a mail server may take (EMAIL_TIMEOUT per answer)
 OUR_MARK = re.compile(r"\s*\[CL-[0-9A-Z]{8}\]", re.IGNORECASE)
 ANSWER_MARK = re.compile(r"^(?:\s*(?:re|aw|antw|sv|vs|rif|fwd?|wg)\s*(?:\[\d+\])?\s*:)+\s*", re.IGNORECASE)
@@ -94,7 +96,7 @@ def queue(letter: Letter, *, to: str, by: str, conversation: Conversation | None
     )
     if new:
         if conversation is not None:
-            _answered(conversation, now)
+            _answered(conversation, letter, now)
         transaction.on_commit(lambda: something_to_send.send(OutgoingMail, pk=mail.pk), robust=True)
     return mail
 
@@ -131,10 +133,14 @@ def not_sendable(envelope: Envelope, actor: Actor) -> Refused | BadInput | None:
     return bad_address(envelope.to_address)
 
 
-def _answered(conversation: Conversation, now: datetime) -> None:
-    Conversation.objects.filter(pk=conversation.pk).update(
-        state=ConversationState.WAITING, waits_since=None, latest_at=now
-    )
+def _answered(conversation: Conversation, letter: Letter, now: datetime) -> None:
+    """Whose turn it is now: ours, while the mails of the conversation hold something else that waits for an answer. A
+    letter in a person's own words may be the question without whose answer nothing can be booked.
+    """
+    left = left_in(conversation) if letter.reply is not None else []
+    state = ConversationState.OPEN if left else ConversationState.WAITING
+    since = min((row.mail.fetched_at for row in left), default=None)
+    Conversation.objects.filter(pk=conversation.pk).update(state=state, waits_since=since, latest_at=now)
 
 
 def _subject(subject: str, conversation: Conversation | None) -> str:
@@ -183,11 +189,17 @@ def claim(pk: int) -> OutgoingMail | None:
     """
     now, mark = timezone.now(), secrets.token_hex(16)
     taken = due(now).filter(pk=pk)
-    if not OutgoingMail.objects.filter(pk__in=taken.values("pk"), state=OutgoingState.QUEUED).update(
-        state=OutgoingState.SENDING, claim=mark, claimed_at=now, attempts=F("attempts") + 1
-    ):
-        return None
-    return OutgoingMail.objects.get(pk=pk, claim=mark)
+    try:
+        if not OutgoingMail.objects.filter(pk__in=taken.values("pk"), state=OutgoingState.QUEUED).update(
+            state=OutgoingState.SENDING, claim=mark, claimed_at=now, attempts=F("attempts") + 1
+        ):
+            return None
+        return OutgoingMail.objects.get(pk=pk, claim=mark)
+    except (OperationalError, InterfaceError):
+        # The claim may be on the disk, and no mail server has heard of it: that must not look as if one might.
+        back = OutgoingMail.objects.filter(pk=pk, state=OutgoingState.SENDING, claim=mark)
+        once_it_answers(lambda: back.update(state=OutgoingState.QUEUED, claim="", attempts=F("attempts") - 1))
+        raise
 
 
 def note_sent(mail: OutgoingMail) -> None:
@@ -214,9 +226,9 @@ def note_unknown(mail: OutgoingMail, problem: str) -> None:
 
 
 def _end(mail: OutgoingMail, *, state: OutgoingState, **more: object) -> None:
-    OutgoingMail.objects.filter(pk=mail.pk, state=OutgoingState.SENDING, claim=mail.claim).update(
-        state=state, claim="", **more
-    )
+    ours = OutgoingMail.objects.filter(pk=mail.pk, state=OutgoingState.SENDING, claim=mail.claim)
+    # Nobody else knows what the server said: a database that is being restarted is waited for.
+    once_it_answers(lambda: ours.update(state=state, claim="", **more))
 
 
 def sweep(now: datetime) -> int:

@@ -79,8 +79,8 @@ def join(mail: IncomingMail, read: Mail, found: Findings) -> Conversation:
     conversation = Conversation.objects.select_for_update().get(pk=conversation.pk)
     _note_whose(conversation, read, found)
     conversation.latest_at = max(conversation.latest_at, mail.fetched_at)
-    if not read.automatic or returned is not None or not conversation.incoming.exists():
-        # An out-of-office reply changes nothing; a mail that came back has to be seen.
+    if read.by_person or returned is not None or found.asks or not conversation.incoming.exists():
+        # An out-of-office reply changes nothing; a mail that came back, or brings a request, has to be seen.
         conversation.state = ConversationState.OPEN
         conversation.waits_since = conversation.waits_since or mail.fetched_at
     conversation.save()

@@ -26,6 +26,7 @@ from activations.models import (
 from activations.services.booking import iso
 from activations.services.licenses import license_key
 from activations.services.vault import VaultError, key_digest
+from activations.services.verification.automatic import automatic_answer_problems
 from activations.services.verification.keys import KnownKeys
 from activations.services.verification.payloads import payload_problems
 from activations.services.verification.tables import Rows, rows_of
@@ -53,6 +54,7 @@ def rebuild_problems(keys: KnownKeys) -> Iterator[str]:
     yield from _line_problems()
     yield from _evidence_problems()
     yield from _reply_text_problems()
+    yield from automatic_answer_problems()
 
 
 def _chains(rows: Iterable[tuple[str, str]]) -> Iterator[tuple[str, list[str]]]:

@@ -1,7 +1,7 @@
 /* What is typed into a form besides the box (reasons, the customer's words, the text of a reply) stays in this tab
    (sessionStorage) until the form is sent: when the session has ended meanwhile, it is in the same form again after
-   signing in. Only forms that say what they are about (data-keep) take part, and of those the text areas and text fields:
-   never a password, and nothing in which there may be a License Key or a deactivation code. It goes when the form was
+   signing in. Only forms that say what they are about (data-keep) take part, and of those the text areas, text fields and
+   choices: never a password, and nothing in which there may be a License Key or a deactivation code. It goes when the form was
    taken, somebody signs out, somebody else signs in, and with the tab. Everything works without it. */
 "use strict";
 
@@ -10,6 +10,7 @@
     const MOST_FORMS = 20;
     const MOST_LETTERS = 100000;
     const FIELDS = "textarea[name], input[type=text][name]";
+    const CHOICES = "input[type=radio][name]"; // a tick that somebody has to set with care is set anew
     const user = document.getElementById("signed-in")?.textContent ?? "";
     const forms = [...document.querySelectorAll("form[data-keep]")];
 
@@ -45,6 +46,11 @@
                 fields[field.name] = text;
             }
         }
+        for (const choice of form.querySelectorAll(CHOICES)) {
+            if (choice.checked && !choice.defaultChecked) {
+                fields[choice.name] = choice.value;
+            }
+        }
         delete kept.forms[form.dataset.keep];
         if (Object.keys(fields).length) {
             kept.forms[form.dataset.keep] = { sent, fields };
@@ -62,6 +68,12 @@
             field.value = text;
             return true;
         });
+        for (const choice of form.querySelectorAll(CHOICES)) {
+            if (fields[choice.name] === choice.value && !choice.disabled && !choice.checked) {
+                choice.checked = true;
+                filled.push(choice.closest("fieldset") ?? choice);
+            }
+        }
         if (!filled.length) {
             return;
         }
