@@ -42,6 +42,13 @@ def key_hash(origin: str, public_key: bytes) -> bytes:
     return hashlib.sha256(origin.encode() + b"\n" + ED25519 + public_key).digest()[:KEY_ID_BYTES]
 
 
+def read_signatures(lines: str) -> list[tuple[str, bytes]]:
+    """Signature lines alone, each with its newline, as (name, 4-byte key id and signature). Raises ValueError."""
+    if not lines.endswith("\n"):
+        raise ValueError("not signature lines of a note")
+    return [_signature(line) for line in lines[:-1].split("\n")]
+
+
 def read_note(note: str) -> tuple[Checkpoint, list[tuple[str, bytes]]]:
     """The checkpoint a note says, and its signature lines as (name, 4-byte key id and signature).
 
@@ -62,7 +69,7 @@ def read_note(note: str) -> tuple[Checkpoint, list[tuple[str, bytes]]]:
     checkpoint = Checkpoint(origin, int(size), _base64(root, "root hash"), tuple(extensions))
     if len(checkpoint.root) != ROOT_BYTES:
         raise ValueError("the root hash of the note is not 32 bytes long")
-    return checkpoint, [_signature(line) for line in tail[:-1].split("\n")]
+    return checkpoint, read_signatures(tail)
 
 
 def _signature(line: str) -> tuple[str, bytes]:

@@ -16,6 +16,7 @@ from activations.domain.words import Ability, Actor
 from activations.models import KeyPurpose, LedgerChain, LedgerCheckpoint, LedgerEntry, LedgerLeaf
 from activations.services.results import Refused, lacking
 from activations.services.signing import NoSigningKey, signer
+from activations.services.tiles import fill_tiles
 
 CHUNK = 2000
 PATIENCE = "5s"  # how long a checkpoint waits for open bookings, and new bookings for the checkpoint
@@ -41,16 +42,13 @@ class _Growth:
 
     def take_in(self) -> None:
         """Gives every entry that is committed by now its leaf."""
-        leaves: list[LedgerLeaf] = []
-        hashes: list[bytes] = []
         entries = LedgerEntry.objects.filter(leaf__isnull=True).order_by("id")
-        for entry in entries.only("id", "at", "body").iterator(CHUNK):
-            leaves.append(LedgerLeaf(index=self.tree.size + len(leaves), entry=entry))
-            hashes.append(leaf_hash(entry.body.encode()))
-            self.latest = entry.at if self.latest is None else max(self.latest, entry.at)
-        LedgerLeaf.objects.bulk_create(leaves, batch_size=CHUNK)
-        self.tree = self.tree.grown(hashes)
-        self.new += len(leaves)
+        while part := list(entries.only("id", "at", "body")[:CHUNK]):
+            first = self.tree.size
+            LedgerLeaf.objects.bulk_create(LedgerLeaf(index=first + nth, entry=entry) for nth, entry in enumerate(part))
+            self.tree = self.tree.grown(leaf_hash(entry.body.encode()) for entry in part)
+            self.latest = max([*(entry.at for entry in part), *([self.latest] if self.latest else [])])
+            self.new += len(part)
 
 
 def checkpoint_ledger(*, actor: Actor) -> CheckpointMade | Refused:
@@ -90,8 +88,10 @@ def _checkpoint() -> CheckpointMade | Refused:
     last = LedgerCheckpoint.objects.first()
     growth = _Growth(_range(last))
     growth.take_in()
+    fill_tiles(growth.tree.size)
     _alone(LedgerChain)  # every booking locks the head of its chain before it looks at the clock
     growth.take_in()
+    fill_tiles(growth.tree.size)
     if not growth.new and last is not None:
         return CheckpointMade(last.size, last.root, last.note, 0)
     now = max(time for time in (timezone.now(), growth.latest) if time is not None)

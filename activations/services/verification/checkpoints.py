@@ -18,6 +18,7 @@ from activations.domain.merkle import Range, leaf_hash
 from activations.models import LedgerCheckpoint, LedgerEntry, LedgerLeaf
 from activations.services.booking import iso
 from activations.services.verification.keys import KnownKey, KnownKeys
+from activations.services.verification.tiles import TileCheck
 
 CHUNK = 2000
 
@@ -42,6 +43,7 @@ def checkpoint_problems(keys: KnownKeys) -> Iterator[str]:
     for row in stored:
         wanted.setdefault(row.size, row)
     tree = _Tree()
+    tiles = TileCheck(covered=stored[-1].size if stored else 0)
     leaves = LedgerLeaf.objects.order_by("index").values_list(
         "index", "entry__chain", "entry__seq", "entry__at", "entry__body"
     )
@@ -50,10 +52,13 @@ def checkpoint_problems(keys: KnownKeys) -> Iterator[str]:
             yield f"leaf {tree.range.size} of the Merkle tree is missing"
             return
         yield from _leaf_problems(tree, index, chain, seq, at)
-        tree.range = tree.range.grown([leaf_hash(body.encode())])
+        leaf = leaf_hash(body.encode())
+        tree.range = tree.range.grown([leaf])
+        yield from tiles.take(leaf)
         found = wanted.pop(tree.range.size, None)
         if found is not None:
             yield from _problems(found, tree, keys)
+    yield from tiles.end()
     size = tree.range.size
     yield from (f"the checkpoint of size {more} covers more entries than there are ({size})" for more in wanted)
     yield from _uncovered(stored, tree)
