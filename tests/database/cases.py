@@ -5,7 +5,7 @@ Messages are written out in full rather than taken from `guards`: they are what 
 
 from __future__ import annotations
 
-from tests.database import general_cases, table_cases
+from tests.database import erasing_cases, general_cases, table_cases
 from tests.database.statements import Case
 
 
@@ -19,5 +19,7 @@ def all_cases(vendor: str) -> list[Case]:
         table_cases.seats_and_licenses(),
         table_cases.activations(),
         table_cases.end_states(),
+        erasing_cases.erasing(),
+        erasing_cases.staff_trail(),
     )
     return [case for group in groups for case in group if case.vendor in (None, vendor)]

@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from django.db import connection
+
 from activations import models as m
 from activations.domain.ledger import GENESIS, Entry, Kind
+from activations.models.rules import Event
 from activations.services.booking import iso
+from tests.support import without_triggers
 
 AT = datetime(2026, 1, 5, 9, 30, tzinfo=UTC)  # no microseconds: SQLite then stores none
 LATER = datetime(2026, 1, 5, 9, 30, 0, 250000, tzinfo=UTC)
@@ -73,8 +77,18 @@ def make_world() -> None:
 
     first, _ = make_chain("LIC-A", AT, LATER)
     make_chain("LIC-B", AT)
+    make_erasures()
     m.LedgerLeaf.objects.create(index=0, entry=first)
     m.LedgerCheckpoint.objects.create(size=1, root="r", subtrees=[], note="signed", created_at=LATER)
+    m.WitnessReceipt.objects.create(witness="file:///kept", size=1, leaves=1, at=LATER)
+    make_tile()
+
+
+def make_tile() -> None:
+    """One full tile, past the guard that wants 256 leaves below it."""
+    connection.check_constraints()  # PostgreSQL drops no trigger while foreign keys wait to be checked
+    with without_triggers(connection, [Event.INSERT]):
+        m.LedgerTile.objects.create(level=0, index=0, hashes=bytes(8192), root=bytes(32))
 
 
 def make_mails() -> None:
@@ -101,6 +115,19 @@ def make_mails() -> None:
             queued_by="agent",
             next_attempt_at=AT,
         )
+
+
+def make_erasures() -> None:
+    """The portal's chain with an entry that erased the second mail, and what the staff trail says of it."""
+    make_chain("portal", AT, kind=Kind.CONTACT_PSEUDONYMISED)
+    second = m.MailSource.objects.get(sha256="second").pk
+    m.Erasure.objects.create(of_table="mailsource", of_row=second, of_column="sealed", seq=1)
+    m.MailSource.objects.filter(pk=second).update(sealed=b"")
+    told = m.StaffEvent(
+        at=AT, actor="agent", kind="contact.pseudonymised", subject="contact-AAAA", chain="portal", seq=1
+    )
+    told.save()
+    m.StaffEvent.objects.create(at=AT, actor="agent", kind="session.signed_in", subject="agent")
 
 
 def make_license(license_id: str, *, allowed: int) -> m.License:
@@ -237,13 +264,13 @@ def make_tombstone(tombstone_id: str, activation: m.Activation, **settled: objec
     )
 
 
-def entry(chain: str, seq: int, at: datetime, prev: str = GENESIS) -> Entry:
+def entry(chain: str, seq: int, at: datetime, prev: str = GENESIS, *, kind: Kind = Kind.LICENSE_CREATED) -> Entry:
     return Entry(
         chain=chain,
         seq=seq,
         at=iso(at),
         actor="agent",
-        kind=Kind.LICENSE_CREATED.value,
+        kind=kind.value,
         reason="bought",
         source="command",
         data={"allowed": 3},
@@ -256,12 +283,12 @@ def unsaved(entry: Entry, at: datetime) -> m.LedgerEntry:
     return m.LedgerEntry(at=at, **{name: getattr(entry, name) for name in names})
 
 
-def make_chain(name: str, *times: datetime) -> list[m.LedgerEntry]:
+def make_chain(name: str, *times: datetime, kind: Kind = Kind.LICENSE_CREATED) -> list[m.LedgerEntry]:
     """A chain with an entry for each time."""
     m.LedgerChain.objects.create(name=name, head=GENESIS, length=0)
     rows: list[m.LedgerEntry] = []
     for seq, at in enumerate(times, start=1):
-        row = unsaved(entry(name, seq, at, rows[-1].hash if rows else GENESIS), at)
+        row = unsaved(entry(name, seq, at, rows[-1].hash if rows else GENESIS, kind=kind), at)
         row.save()
         rows.append(row)
         m.LedgerChain.objects.filter(name=name).update(length=seq, head=row.hash, latest_at=at)

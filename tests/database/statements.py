@@ -12,7 +12,9 @@ PG, SQLITE = "postgresql", "sqlite"
 INSERT_ONLY = {
     "ledgerentry": "ledger entries",
     "ledgerleaf": "leaves of the ledger's tree",
+    "ledgertile": "tiles of the ledger's tree",
     "ledgercheckpoint": "ledger checkpoints",
+    "witnessreceipt": "receipts of witnesses",
     "usagelicense": "Usage Licenses",
     "licenseterms": "revisions of license terms",
     "revealedcode": "revealed deactivation codes",
@@ -24,6 +26,8 @@ INSERT_ONLY = {
     "evidence": "evidence",
     "mailsource": "mails as they came",
     "conversationnote": "notes on conversations",
+    "staffevent": "events of the staff trail",
+    "erasure": "records of what was erased",
 }
 KEPT = {
     "ledgerchain": "ledger chains",

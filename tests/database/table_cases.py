@@ -70,11 +70,47 @@ def ledger() -> Iterator[Case]:
             copy("ledgercheckpoint", "size = 1", size=str(size)),
             "a ledger checkpoint covers exactly the leaves there are",
         )
+    yield from _tiles()
+    yield Case(
+        "receipt: of a checkpoint that there is not",
+        copy("witnessreceipt", "size = 1", size="2"),
+        "a witness has got a checkpoint that there is",
+    )
     yield Case(
         "leaf: a gap",
         copy("ledgerleaf", '"index" = 0', index="2", entry_id="(SELECT max(id) FROM activations_ledgerentry)"),
         "the leaves of the ledger's tree are numbered from 0 without gaps",
     )
+
+
+def _tiles() -> Iterator[Case]:
+    full = "a tile of the ledger's tree is full: 256 hashes of 32 bytes"
+    for column in ("hashes", "root"):
+        for size, value in {"a byte less": f'substr("{column}", 2)', "twice": f'"{column}" || "{column}"'}.items():
+            doubled = value if "||" not in value else f'CAST("{column}" || "{column}" AS BLOB)'
+            for vendor, written in {PG: value, SQLITE: doubled}.items():
+                name = f"tile: {column}, {size}"
+                yield Case(name, copy("ledgertile", "level = 0", index="1", **{column: written}), full, vendor)
+    for column, length in {"hashes": 8192, "root": 32}.items():
+        text = "'" + "x" * length + "'"
+        yield Case(
+            f"tile: {column} as text",
+            copy("ledgertile", "level = 0", index="1", **{column: text}),
+            "the hashes of a tile are bytes",
+            SQLITE,
+        )
+    for level, index in ((0, 2), (1, 1), (7, 9)):
+        yield Case(
+            f"tile: a gap on level {level}",
+            copy("ledgertile", "level = 0", level=str(level), index=str(index)),
+            "the tiles of a level are numbered from 0 without gaps",
+        )
+    for level, index in ((0, 1), (1, 0), (2, 0)):
+        yield Case(
+            f"tile: over nothing, {level}/{index}",
+            copy("ledgertile", "level = 0", level=str(level), index=str(index)),
+            "a tile of the ledger's tree stands over leaves or tiles that are there",
+        )
 
 
 NO_GAPS = "the sequence of a ledger chain has no gaps and no repeats"

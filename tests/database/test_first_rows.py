@@ -62,7 +62,7 @@ def test_a_role_loses_what_it_no_longer_may_and_keeps_what_is_not_ours() -> None
     auditor.permissions.add(Permission.objects.get(codename="view_user"))
     auditor.permissions.remove(Permission.objects.get(codename="read_ledger"))
     ensure()
-    assert roles()["auditor"] == {"read_ledger", "view_user"}
+    assert roles()["auditor"] == {"read_ledger", "read_staff_trail", "view_user"}
 
 
 @pytest.mark.django_db(transaction=True)

@@ -86,7 +86,7 @@ def test_without_always_a_replica_session_is_let_through(committed_world: None) 
         assert triggers.problems(connection) == {"activations_ledgerentry_update_guard": "altered"}
         with foreign_postgresql() as other:
             other.execute("SET session_replication_role = replica")
-            assert other.execute("UPDATE activations_ledgerentry SET reason = 'forged'").rowcount == 3
+            assert other.execute("UPDATE activations_ledgerentry SET reason = 'forged'").rowcount == 4
             other.rollback()
     finally:
         triggers.install(connection)
