@@ -25,6 +25,7 @@ HELP = {
     "install": "install the Usage License that answers the newest Usage Request",
     "status": "show license, features, host and clock",
     "deactivate": "destroy the license here and show the code that frees its activation",
+    "statement": "check a license statement that Support sent, and show what it says; changes nothing",
 }
 
 
@@ -114,6 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     made["request"].add_argument("--qr", action="store_true", help="show a QR code too")
     made["request"].add_argument("--out", metavar="FILE", help="write to FILE; with --qr and *.svg, the QR code")
     made["install"].add_argument("file", metavar="FILE", nargs="?", default="-", help="default: standard input")
+    made["statement"].add_argument("file", metavar="FILE", help="the PDF or JSON file; - reads standard input")
     made["deactivate"].add_argument("--yes", action="store_true", help="do not ask")
     return parser
 

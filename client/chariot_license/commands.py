@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from chariot_license import answers, streams
+from chariot_license import answers, statement_answers, streams
 from chariot_license.errors import InputError
 from chariot_license.host import load_facts
 from chariot_license.instance import Instance
 from chariot_license.outfile import OutFile, out_file
 from chariot_license.protocol.block import Kind
 from chariot_license.protocol.qr import qr_payload, qr_svg, qr_terminal
+from chariot_license.protocol.statement import MAX_FILE
 from chariot_license.results import Refused, RequestMade
 from chariot_license.roots import roots_from_file
 from chariot_license.rules import UNKNOWN_VERSION
@@ -55,6 +56,7 @@ def run(options: argparse.Namespace, progress: Progress) -> int:
         "install": _install,
         "status": _status,
         "deactivate": _deactivate,
+        "statement": _statement,
     }
     return commands[options.command](options, progress)
 
@@ -134,6 +136,16 @@ def _deactivate(options: argparse.Namespace, progress: Progress) -> int:
     return DONE
 
 
+def _statement(options: argparse.Namespace, progress: Progress) -> int:
+    streams.require_output()
+    checked = _instance(options).check_statement(_input(options.file, "license statement", MAX_FILE))
+    if isinstance(checked, Refused):
+        return _refuse(checked, options)
+    _warn(checked.warnings)
+    _answer(options, progress, statement_answers.statement_json(checked), statement_answers.statement_text(checked))
+    return DONE
+
+
 def _confirmed(instance: Instance) -> bool:
     if instance.status().state == "deactivated":
         return True
@@ -165,14 +177,14 @@ def _state_dir(given: str | None) -> Path:
         raise InputError("no-state-dir", "There is no home directory. Name a state directory: --state-dir.") from error
 
 
-def _input(name: str) -> bytes:
+def _input(name: str, what: str = "Usage License", most: int = MOST_BYTES) -> bytes:
     if name == "-":
         if streams.input_is_terminal():
-            streams.say("Paste the Usage License, then press Ctrl-D on an empty line.")
-        return streams.input_bytes(MOST_BYTES + 1)
+            streams.say(f"Paste the {what}, then press Ctrl-D on an empty line.")
+        return streams.input_bytes(most + 1)
     try:
         with Path(name).open("rb") as stream:
-            return stream.read(MOST_BYTES + 1)
+            return stream.read(most + 1)
     except OSError as error:
         reason = error.strerror or str(error)
         raise InputError("input-unreadable", f"{name} cannot be read: {reason}. Check the file name.") from error

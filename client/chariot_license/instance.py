@@ -5,6 +5,7 @@
     done = chariot.install(pasted_text)        Installed or Refused
     status = chariot.status()                  Status; status.allows("mqtt-server")
     gone = chariot.deactivate()                Deactivated (its `code` goes to Support) or Refused
+    said = chariot.check_statement(file_bytes) StatementChecked or Refused; changes nothing
 
 Bad input raises ProtocolError (a mistyped License Key, a damaged block); a state directory that cannot be used
 raises StateError; a `version` that is none raises InputError "chariot-version-invalid" when the Instance is made. All
@@ -21,7 +22,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from chariot_license import rules
+from chariot_license import rules, statement_check
 from chariot_license.clock import clock_behind_issue, clock_set_back, must_be_recorded, usable_time
 from chariot_license.errors import StateError
 from chariot_license.host import probe_host
@@ -32,7 +33,7 @@ from chariot_license.protocol.fingerprint import HostFacts, fingerprint_of
 from chariot_license.protocol.license import UsageLicense, read_license
 from chariot_license.protocol.reader import find_blocks, read_block
 from chariot_license.protocol.request import sign_request
-from chariot_license.results import Deactivated, HostMatch, Installed, Refused, RequestMade, Status
+from chariot_license.results import Deactivated, HostMatch, Installed, Refused, RequestMade, StatementChecked, Status
 from chariot_license.roots import pinned_roots
 from chariot_license.state import InstalledLicense, Pending, State
 from chariot_license.store import LOCK_SECONDS, StateStore
@@ -229,6 +230,22 @@ class Instance:
             warnings=self._told(),
         )
 
+    def check_statement(self, data: bytes) -> StatementChecked | Refused:
+        """Verify a license statement (JSON or PDF), and compare it with the Usage License installed here, if any.
+
+        Raises StatementError for a file that holds none. A state that cannot be read only leaves it uncompared.
+        """
+        try:
+            state, problem = self._load(), ""
+        except StateError as error:
+            state, problem = State(), error.message
+        roots = self._trusted(state)
+        if isinstance(roots, Refused):
+            return roots
+        license = self._verified(state, state.installed.data) if state.installed else None
+        told = (*self._told(), *([] if roots == pinned_roots() else [statement_check.TEST_ROOT]))
+        return statement_check.check(data, roots, state.denied, license, problem=problem, warnings=told)
+
     def _meant(self, state: State, blocks: Sequence[bytes], source: str | bytes) -> bytes:
         """Return the one Usage License of a mail that counts; answers to earlier requests are often quoted in it."""
         if len(blocks) == 1:
@@ -269,17 +286,21 @@ class Instance:
         )
 
     def _verified(self, state: State, data: bytes) -> UsageLicense | Refused:
-        roots = pinned_roots() if self._switches is None else self._switches.trusted(state)
-        if not roots:
-            return Refused(
-                "no-trust-root",
-                "This build of Chariot has no vendor root certificate, so it can verify no Usage License. Install a"
-                " released build; for a test portal name its root with --trust-root.",
-            )
+        roots = self._trusted(state)
+        if isinstance(roots, Refused):
+            return roots
         try:
             return read_license(data, roots, state.denied)
         except (LicenseError, CertificateError) as error:
             return Refused(error.code, error.message, error.detail)
+
+    def _trusted(self, state: State) -> tuple[x509.Certificate, ...] | Refused:
+        roots = pinned_roots() if self._switches is None else self._switches.trusted(state)
+        return roots or Refused(
+            "no-trust-root",
+            "This build of Chariot has no vendor root certificate, so it can verify no Usage License. Install a"
+            " released build; for a test portal name its root with --trust-root.",
+        )
 
     @contextlib.contextmanager
     def _locked(self, seconds: float = LOCK_SECONDS) -> Iterator[None]:

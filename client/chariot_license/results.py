@@ -1,6 +1,7 @@
 """What the embedding API answers. A refusal by a rule is a value with a code and a reason, never an exception."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,24 @@ class Deactivated:
     deactivated_at: int
     again: bool
     test_state: bool
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class StatementChecked:
+    """A license statement that is genuine, and how it stands to the Usage License installed here.
+
+    `document` is what it says (docs/protocol.md); `made_at` in Unix seconds; `serial` names the signing key. `in_pdf`:
+    the pages of the PDF are as signed, too. `agrees` is None where nothing could be compared; `comparison` says it in
+    words.
+    """
+
+    document: dict[str, Any]
+    made_at: int
+    serial: str
+    in_pdf: bool
+    agrees: bool | None
+    comparison: str
     warnings: tuple[str, ...]
 
 

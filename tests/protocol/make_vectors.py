@@ -26,11 +26,13 @@ from chariot_license.protocol.fingerprint import Fingerprint, HostFacts, fingerp
 from chariot_license.protocol.license import Feature, UsageLicense, digest16, sign_license
 from chariot_license.protocol.qr import qr_payload
 from chariot_license.protocol.request import UsageRequest, sign_request, thumbprint
+from chariot_license.protocol.statement import sign_statement, write_file
 from chariot_license.protocol.versions import in_range
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from tests.protocol import samples, test_fingerprint, test_license, test_versions, wrong_requests
+from tests.protocol import samples, test_fingerprint, test_license, test_statement, test_versions, wrong_requests
+from tests.protocol import statements as statement_samples
 from tests.protocol.samples import some_bytes, usage_license, usage_request
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "vectors"
@@ -178,6 +180,30 @@ def licenses() -> dict[str, Any]:
     }
 
 
+def statements() -> dict[str, Any]:
+    der = samples.certificate()
+    data = sign_statement(statement_samples.CLAIMS, samples.SIGNING_KEY, der)
+    protected, _, payload, signature = cbor2.loads(data).value
+    return {
+        "roots": licenses()["roots"],
+        "signing_key": {"certificate": der.hex()} | key_pair(samples.SIGNING_KEY),
+        "accepted": [
+            {
+                "name": "typical",
+                "values": plain(statement_samples.CLAIMS),
+                "document": statement_samples.TEXT,
+                "protected": protected.hex(),
+                "payload": payload.hex(),
+                "signature": signature.hex(),
+                "bytes": data.hex(),
+                "file": write_file(statement_samples.TEXT, data).decode(),
+            }
+        ],
+        "inside_other_bytes": statement_samples.statement_pdf().decode(),
+        "rejected": rejected(test_statement.CASES),
+    }
+
+
 def rejected(cases: dict[str, Any]) -> list[dict[str, str]]:
     return [
         {"name": name, "code": code, "bytes": build().hex()}
@@ -208,6 +234,7 @@ FILES = {
     "fingerprint.json": fingerprints,
     "usage-request.json": requests,
     "usage-license.json": licenses,
+    "statement.json": statements,
     "versions.json": versions,
 }
 

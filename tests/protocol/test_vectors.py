@@ -21,6 +21,7 @@ from chariot_license.protocol.fingerprint import Fingerprint, HostFacts, fingerp
 from chariot_license.protocol.license import digest16, read_license, sign_license
 from chariot_license.protocol.reader import find_blocks
 from chariot_license.protocol.request import proof_holds, read_request, sign_request
+from chariot_license.protocol.statement import open_statement, read_signature, write_file
 from chariot_license.protocol.versions import in_range
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -68,6 +69,22 @@ d2844da201271068636c2d7265712f31a058a5ab061a6ab12d7007508dafcf201ab269fa49b1a3d5
 582018bdfd7f968e764e221366a7343b9d5076373430dce035cd39297c3b88ac983958409ea3a75e9aaa7fd1e93d287e9d62
 05fac6ca4b26c1100cec80b19e3dde52ddf1d55990a2ce8bb46d039281fd5b6fb4aac225f579448f717b7479f38e78deee0b
 """
+
+
+@pytest.mark.parametrize("one", VECTORS["statement.json"]["accepted"], ids=lambda one: one["name"])
+def test_statements(one: dict[str, Any]) -> None:
+    read = open_statement(one["file"].encode(), ROOTS)
+    assert plain(read.claims) == one["values"]
+    assert write_file(one["document"], bytes.fromhex(one["bytes"])).decode() == one["file"]
+    inside = open_statement(VECTORS["statement.json"]["inside_other_bytes"].encode(), ROOTS)
+    assert (inside.document, inside.in_pdf) == (read.document, True)
+
+
+@pytest.mark.parametrize("one", VECTORS["statement.json"]["rejected"], ids=lambda one: one["name"])
+def test_rejected_statements(one: dict[str, str]) -> None:
+    with pytest.raises(ProtocolError) as caught:
+        read_signature(bytes.fromhex(one["bytes"]), ROOTS)
+    assert caught.value.code == one["code"]
 
 
 @pytest.mark.parametrize("one", REQUESTS["accepted"], ids=lambda one: one["name"])

@@ -1,4 +1,4 @@
-"""Claim numbers of both signed kinds, and the reader that checks a payload against them.
+"""Claim numbers of all signed kinds, and the reader that checks a payload against them.
 
 docs/protocol.md, "Claims", has the table. Numbers are shared, so that a number means the same everywhere.
 """
@@ -14,7 +14,7 @@ SUB, IAT, CTI, CNF = 2, 6, 7, 8
 # Ours. The private range of RFC 8392 begins at -65537, five bytes a claim, for which a request has no room.
 COUNTER, LOOKUP_ID, PROOF, PREVIOUS, FINGERPRINT, HOSTNAME, PRODUCT, VERSION = -1, -2, -3, -4, -5, -6, -7, -8
 COMMITMENT, CONTAINER, VIRTUAL, TEST, ACTIVATION, REQUEST_ID, VERSIONS, FEATURES = range(-9, -17, -1)
-TERMS_REVISION, SUPERSEDES, LEDGER_HEAD, CUSTOMER, REVOKED = range(-17, -22, -1)
+TERMS_REVISION, SUPERSEDES, LEDGER_HEAD, CUSTOMER, REVOKED, HISTORY, DOCUMENT, PAGES = range(-17, -25, -1)
 
 NAMES = {
     SUB: "sub",
@@ -42,6 +42,9 @@ NAMES = {
     LEDGER_HEAD: "ledger head",
     CUSTOMER: "customer",
     REVOKED: "revoked",
+    HISTORY: "history",
+    DOCUMENT: "document",
+    PAGES: "pages",
 }
 
 # Control characters, line separators and the marks that reorder text would let a name look like something else on a

@@ -70,7 +70,7 @@ def sign(
 def open_unverified(data: bytes, form: Format) -> Opened:
     """Check everything about the bytes that needs no key. Raises the format's error.
 
-    Codes, after "request-" or "license-": "too-large", "truncated", "trailing-bytes", "malformed",
+    Codes, after "request-", "license-" or "statement-": "too-large", "truncated", "trailing-bytes", "malformed",
     "duplicate-key", "not-deterministic", "not-sign1", "alg-missing", "alg-unprotected", "alg-unsupported",
     "crit-unsupported", "header-unknown", "unprotected-header", "typ-missing", "wrong-type",
     "version-unsupported", "certificate-missing", "certificate-count".
@@ -157,13 +157,16 @@ def _check_header(header: dict[object, Any], unprotected: dict[object, Any], for
         _check_chain(header, form)
 
 
+_KINDS = {"cl-req": "a Usage Request", "cl-lic": "a Usage License", "cl-sta": "a license statement"}
+
+
 def _check_typ(typ: object, form: Format) -> None:
     if typ is None:
         raise form.problem("typ-missing", _tampered(form, "it does not say what it is"))
     name, _, version = typ.partition("/") if isinstance(typ, str) else ("", "", "")
     plain = version.isascii() and version.isdigit() and not version.startswith("0") and len(version) <= 9
     if name != form.typ_name or not plain:
-        other = {"cl-req": "a Usage Request", "cl-lic": "a Usage License"}.get(name, "something else")
+        other = _KINDS.get(name, "something else")
         raise form.problem(
             "wrong-type", f"This is {other}, not a {form.words}. Use the {form.words}.", typ=str(typ)[:40]
         )

@@ -39,6 +39,10 @@ class LicenseError(ProtocolError):
     """The bytes are no Usage License that this version accepts."""
 
 
+class StatementError(ProtocolError):
+    """The file is no statement that this version accepts, or it was changed since it was signed."""
+
+
 class CertificateError(ProtocolError):
     """The signing certificate in a Usage License cannot be trusted for it."""
 
