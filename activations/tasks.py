@@ -10,23 +10,31 @@ from typing import Any
 
 from celery import shared_task
 from celery.exceptions import OperationalError
+from django.conf import settings
 from django.dispatch import receiver
 from django.utils import timezone
 
 from activations import queries
 from activations.domain.words import LicenseStatus, OutgoingState
 from activations.mail import fetching, sending
-from activations.services import replies
+from activations.services import replies, staff_trail
 from activations.services.actors import system_actor
 from activations.services.checkpoints import CheckpointMade, checkpoint_ledger
-from activations.services.ledger_checks import verify_ledger
+from activations.services.jobs import queue as job_queue
+from activations.services.jobs import running
+from activations.services.jobs.ledger_check import ask_for_check
+from activations.services.jobs.signals import job_waits
 from activations.services.post import notices, outbox
 from activations.services.post.automatic import answer_by_itself
 from activations.services.post.reading import read_kept, unread
 from activations.services.post.signals import mail_to_read, something_to_send
+from activations.services.results import Refused
+from activations.services.witnessing.sending import send_checkpoints
 from licensing_portal.jobs import only_one
 
 MOST_MAILS = 500  # of one run; the next goes on
+MOST_JOBS = 20
+LONGEST_JOB = 24 * 3600  # seconds; without a number of its own a task has the few minutes of the settings
 MOST_SECONDS = 60  # in which a run begins to send mails: one more may take minutes, and a job has four
 
 log = logging.getLogger(__name__)
@@ -39,16 +47,38 @@ def checkpoint_ledger_job() -> int:
     if not isinstance(made, CheckpointMade):
         log.error("no checkpoint was made: %s", made.message)
         return 0
+    if made.new:
+        _start(send_checkpoints_job)
     return made.new
+
+
+@shared_task(name="activations.send_checkpoints")  # type: ignore[untyped-decorator]  # celery ships no types
+def send_checkpoints_job() -> int:
+    """Sends the newest checkpoint to the witnesses that lack it. Returns how many took it."""
+    return send_checkpoints()
 
 
 @shared_task(name="activations.verify_ledger")  # type: ignore[untyped-decorator]  # celery ships no types
 def verify_ledger_job() -> int:
-    """Verifies the whole ledger against the tables. Returns the number of problems; each is logged as an error."""
-    checked = verify_ledger(rebuild_check=True)
-    for problem in checked.problems:
-        log.error("the ledger does not hold: %s", problem)
-    return len(checked.problems)
+    """Queues the check of the whole ledger and the tables. Returns the number of the job, 0 when none was queued."""
+    asked = ask_for_check(actor=system_actor())
+    if isinstance(asked, Refused):
+        log.error("the ledger is not checked today: %s", asked.message)
+        return 0
+    return int(asked.pk)
+
+
+@shared_task(name="activations.run_job", soft_time_limit=LONGEST_JOB, time_limit=LONGEST_JOB + 60)  # type: ignore[untyped-decorator]
+def run_job_job(pk: int) -> str:
+    """Does what a person asked for, if it still waits. Returns the state of the job afterwards."""
+    return running.run(pk)
+
+
+@shared_task(name="activations.run_jobs", soft_time_limit=LONGEST_JOB, time_limit=LONGEST_JOB + 60)  # type: ignore[untyped-decorator]
+def run_jobs_job() -> int:
+    """Does what waits, one after the other; queues again what ended in the middle. Returns how many were done."""
+    job_queue.sweep(timezone.now())
+    return sum(bool(running.run(pk)) for pk in job_queue.waiting().values_list("pk", flat=True)[:MOST_JOBS])
 
 
 @shared_task(name="activations.fetch_mail")  # type: ignore[untyped-decorator]  # celery ships no types
@@ -125,6 +155,12 @@ def send_notices_job() -> int:
     return told
 
 
+@shared_task(name="activations.sum_up_sign_ins")  # type: ignore[untyped-decorator]  # celery ships no types
+def sum_up_sign_ins_job() -> int:
+    """Writes into the staff trail how many more sign-ins failed in each minute that is over. Returns how many rows."""
+    return staff_trail.sum_up(timezone.now())
+
+
 def _tell_of_ending(ending: queries.Ending, today: date) -> int:
     """One mail for each last day: two features that end together are one piece of news."""
     told = 0
@@ -142,9 +178,23 @@ def _wake(job: Any, pk: int) -> None:
         log.warning("the broker cannot be reached; %s of %s waits for the periodic job", job.name, pk)
 
 
+def _start(job: Any) -> None:
+    """Starts a job before its time. Without a broker it is no loss: it comes at its time."""
+    try:
+        job.delay()
+    except OperationalError:
+        log.warning("the broker cannot be reached; %s waits for its time", job.name)
+
+
 @receiver(something_to_send)
 def _send_soon(sender: object, pk: int, **more: object) -> None:
     _wake(send_mail_job, pk)
+
+
+@receiver(job_waits)
+def _run_soon(sender: object, pk: int, **more: object) -> None:
+    if settings.CELERY_BROKER_URL:  # without one it would be done here and now, while a person waits for the page
+        _wake(run_job_job, pk)
 
 
 @receiver(mail_to_read)

@@ -1,41 +1,52 @@
-"""Any list as a file, filtered and sorted as on the screen: CSV, or XLSX for a spreadsheet. Each one is booked."""
+"""Any list as a file, filtered and sorted as on the screen. Each one is booked, with the checkpoint it belongs to.
+
+A list of up to `MOST_ROWS` rows comes at once; a longer one is written by a job and fetched from the page of exports.
+"""
 
 from __future__ import annotations
 
-import csv
-import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
-from typing import Any
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import IO, Any
 
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.http import FileResponse, HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.http import FileResponse, HttpRequest, HttpResponseBase, QueryDict
 from django.shortcuts import redirect
+from django.test import RequestFactory
 from django.utils import timezone
 from django.utils.text import slugify
-from openpyxl import Workbook  # type: ignore[import-untyped]
 
 from activations.admin.access import actor_of
 from activations.admin.saved_filters import LONGEST_QUERY, kept_query
+from activations.models import Job, LedgerCheckpoint
+from activations.services.booking import iso
+from activations.services.exports import export_chosen
 from activations.services.intake import without_secrets
-from activations.services.list_exports import FORMATS, book_list_export
-from activations.services.spreadsheets import kept_as_text
+from activations.services.jobs import queue
+from activations.services.jobs.running import CannotRun, Work, runs
+from activations.services.list_exports import book_list_export
+from activations.services.list_files import FORMATS, MEDIA_TYPES, MOST_SHEET_ROWS, Source, write_file
+from activations.services.results import Refused
+from activations.services.snapshot import snapshot
 
+KIND = "list-export"
 MOST_ROWS = 10_000  # about what a browser fetches without a person wondering whether it hangs
 CHUNK = 500
 SOURCE = "admin"
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-BOM = "\ufeff"  # by it Excel knows that a CSV file is UTF-8
-# A spreadsheet runs a cell that begins with one of these; the wide forms are what some take for the narrow ones.
-# What no XML file may hold: a workbook with one of them does not open.
-NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
-LONGEST_CELL = 32_767  # of a spreadsheet
-EXACT_NUMBER = 2**53  # above it a spreadsheet rounds
 
-Source = str | Callable[[Any], object]  # "license.customer.name", or a function of the row
+__all__ = ["KIND", "Source", "ask_page", "export", "file_name"]
+
+
+@dataclass(frozen=True)
+class Written:
+    """How many rows are in the file; `warning` says what is wrong with the ledger it was made of."""
+
+    rows: int
+    warning: str = ""
 
 
 def export(page: Any, request: HttpRequest) -> HttpResponseBase:
@@ -52,138 +63,133 @@ def export(page: Any, request: HttpRequest) -> HttpResponseBase:
         messages.error(request, problem)
         return redirect(back)
     try:
-        shown = page.get_changelist_instance(request)
+        count = page.get_changelist_instance(request).queryset.count()
     except IncorrectLookupParameters:
         messages.error(request, "Nothing was exported: this filter cannot be read. Choose it again from the list.")
         return redirect(page.list_url())
-    # First which rows, in which order: the file has as many as are booked, however slowly it is fetched.
-    found = list(shown.queryset.values_list("pk", flat=True)[: MOST_ROWS + 1])
-    if len(found) > MOST_ROWS:
-        messages.error(request, _too_many(shown.result_count, page.export_command))
+    if count > MOST_ROWS:
+        return _later(page, request, format, count, back)
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - the response closes it
+    written = _write(page, request, format, file, lambda done, total: None)
+    if isinstance(written, Refused):
+        messages.error(request, f"Nothing was exported. {written.message}")
         return redirect(back)
-    rows = _rows(shown.apply_select_related(page.get_queryset(request)), found)
-    return _file(page, request, format, rows, len(found))
+    if written.warning:
+        messages.warning(request, written.warning)
+    file.seek(0)
+    name = file_name(page.list_name(), format)
+    response = FileResponse(file, as_attachment=True, filename=name, content_type=MEDIA_TYPES[format])
+    response["Cache-Control"] = "no-store"
+    return response
 
 
 def _problem(format: str, query: str) -> str:
     if format not in FORMATS:
-        return "Nothing was exported: choose one of the formats CSV and XLSX."
+        return "Nothing was exported: choose one of the formats CSV, XLSX and JSON Lines."
     if len(query) > LONGEST_QUERY:
         return "Nothing was exported: this filter is too long to be booked. Search for less text."
     return ""
 
 
-def _too_many(count: int, command: str) -> str:
-    command = f", or have an administrator run `{command}`, which has no such bound" if command else ""
-    return (
-        f"Nothing was exported: this list has {count:,} rows, and one file holds at most {MOST_ROWS:,}. Filter it, for "
-        f"example by time, and export it in parts{command}."
-    )
+def _later(page: Any, request: HttpRequest, format: str, count: int, back: str) -> HttpResponseBase:
+    query = kept_query(page, request)
+    if any(without_secrets(value) != value for _, values in query.lists() for value in values):
+        messages.error(request, "Nothing was exported: the search holds a secret, which is not kept. Search without.")
+        return redirect(back)
+    if format == "xlsx" and count > MOST_SHEET_ROWS:
+        messages.error(
+            request,
+            f"Nothing was exported: a workbook holds {MOST_SHEET_ROWS:,} rows, and these are {count:,}. "
+            "Choose CSV or JSON Lines, or filter the list.",
+        )
+        return redirect(back)
+    asked = {"page": page.opts.label_lower, "list": page.list_name(), "query": query.urlencode(), "format": format}
+    job = queue.ask(KIND, asked, actor=actor_of(request))
+    if isinstance(job, Refused):
+        messages.error(request, f"Nothing was exported. {job.message}")
+        return redirect(back)
+    messages.success(request, f"These are {count:,} rows: the file is written in the background, and fetched here.")
+    return redirect("admin:exports")
 
 
-def _file(page: Any, request: HttpRequest, format: str, rows: Iterator[Any], count: int) -> HttpResponseBase:
-    columns = page.export_columns
-    name = f"{slugify(page.list_name())}-{timezone.now():%Y-%m-%d}.{format}"
-    response: FileResponse | StreamingHttpResponse
-    if format == "xlsx":
-        # Written before it is booked: a file that could not be made was not exported.
-        response = FileResponse(_xlsx(columns, rows), as_attachment=True, filename=name, content_type=XLSX)
-        _book(page, request, format, count)
-    else:
-        _book(page, request, format, count)
-        response = StreamingHttpResponse(_csv(columns, rows), content_type="text/csv; charset=utf-8")
-        response["Content-Disposition"] = f'attachment; filename="{name}"'
-    response["Cache-Control"] = "no-store"
-    return response
+def file_name(list_name: str, format: str) -> str:
+    return f"{slugify(list_name)}-{timezone.now():%Y-%m-%d}.{format}"
 
 
-def _book(page: Any, request: HttpRequest, format: str, count: int) -> None:
-    kept = kept_query(page, request)
-    # Who pastes a License Key into a search must not have it in the ledger, where it would stay for good.
-    filter = {name: [without_secrets(value) for value in values] for name, values in kept.lists()}
+def ask_page(job: Job) -> Any:
+    """The list that a job exports; None when this portal has it no more."""
+    found = [page for model, page in admin.site._registry.items() if model._meta.label_lower == job.asked_for["page"]]
+    return found[0] if found else None
+
+
+@runs(KIND)
+def write_in_background(work: Work) -> dict[str, object]:
+    """Writes the file as the person who asked for it would see the list now."""
+    asked = work.job.asked_for
+    page, user = ask_page(work.job), User.objects.filter(username=work.job.asked_by, is_active=True).first()
+    if page is None or user is None:
+        raise CannotRun("The account that asked for this is disabled, or the list is gone. Nothing was exported.")
+    request = RequestFactory().get(f"{page.list_url()}?{asked['query']}")
+    request.user = user
+    if not page.has_view_permission(request):
+        raise CannotRun(f"{user.get_username()} may not see this list any more. Nothing was exported.")
+    with tempfile.TemporaryFile() as file:
+        written = _write(page, request, asked["format"], file, work.advance)
+        if isinstance(written, Refused):
+            raise CannotRun(f"Nothing was exported. {written.message}")
+        return {"rows": written.rows, "bytes": work.keep(file), "warning": written.warning}
+
+
+def _write(
+    page: Any, request: HttpRequest, format: str, file: IO[bytes], tell: Callable[[int, int], None]
+) -> Written | Refused:
+    """Writes the file, then books it: a file that could not be written was not exported."""
+    actor, kept = actor_of(request), kept_query(page, request)
+    if format == "jsonl" and page.opts.label_lower == "activations.ledgerentry":
+        exported = export_chosen(
+            entries=page.get_changelist_instance(request).queryset,
+            chosen=_booked_filter(kept),
+            out=file,
+            actor=actor,
+            source=SOURCE,
+            tell=tell,
+        )
+        return exported if isinstance(exported, Refused) else Written(exported.entries, exported.warning)
+    belongs = LedgerCheckpoint.objects.first()
+    about = {
+        "list": page.list_name(),
+        "filter": _booked_filter(kept),
+        "made_at": iso(timezone.now()),
+        "by": actor.name,
+        "checkpoint": belongs.note if belongs else None,
+    }
+    with snapshot():
+        count = write_file(format, page.export_columns, _rows(page, request, tell), file, about)
     refused = book_list_export(
         name=page.list_name(),
-        filter=filter,
+        filter=_booked_filter(kept),
         format=format,
         rows=count,
+        belongs=belongs,
         readers=page.readers,
-        actor=actor_of(request),
+        actor=actor,
         source=SOURCE,
     )
-    if refused:
-        raise PermissionDenied(refused.message)
+    return refused or Written(count)
 
 
-def _rows(rows: Any, found: Sequence[int]) -> Iterator[Any]:
-    """The rows in the order in which they were found, a few at a time."""
-    for start in range(0, len(found), CHUNK):
-        part = found[start : start + CHUNK]
-        by_key = {row.pk: row for row in rows.filter(pk__in=part)}
-        yield from (by_key[key] for key in part if key in by_key)
+def _booked_filter(kept: QueryDict) -> dict[str, list[str]]:
+    # Who pastes a License Key into a search must not have it in the ledger, where it would stay for good.
+    return {name: [without_secrets(value) for value in values] for name, values in kept.lists()}
 
 
-def _csv(columns: Mapping[str, Source], rows: Iterator[Any]) -> Iterator[bytes]:
-    writer = csv.writer(_Passing())
-    yield (BOM + writer.writerow(list(columns))).encode()
-    part: list[str] = []
-    for row in rows:
-        part.append(writer.writerow(_cells(columns, row)))
-        if len(part) == CHUNK:
-            yield "".join(part).encode(errors="replace")
-            part.clear()
-    if part:
-        yield "".join(part).encode(errors="replace")
-
-
-def _xlsx(columns: Mapping[str, Source], rows: Iterator[Any]) -> Any:
-    book = Workbook(write_only=True)
-    sheet = book.create_sheet("List")
-    sheet.freeze_panes = "A2"
-    sheet.append(list(columns))
-    for row in rows:
-        sheet.append([_in_xml(cell) for cell in _cells(columns, row)])
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - the response closes it
-    book.save(file)
-    file.seek(0)
-    return file
-
-
-def _cells(columns: Mapping[str, Source], row: Any) -> list[str | int]:
-    return [cell(source(row) if callable(source) else _follow(row, source)) for source in columns.values()]
-
-
-def _follow(row: Any, path: str) -> object:
-    for name in path.split("."):
-        row = getattr(row, name) if row is not None else None
-    found: object = row
-    return found
-
-
-def cell(value: object) -> str | int:
-    """A value as a file holds it: times as ISO 8601 in UTC, and no text that a spreadsheet would run."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return value if abs(value) < EXACT_NUMBER else str(value)
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    if isinstance(value, date):
-        return value.isoformat()
-    return kept_as_text(str(value))
-
-
-def _in_xml(value: str | int) -> str | int:
-    if isinstance(value, int):
-        return value
-    text = NOT_IN_XML.sub("", value)
-    text = kept_as_text(text)  # a control character may have stood in front
-    return text if len(text) <= LONGEST_CELL else f"{text[: LONGEST_CELL - 30]} ... (cut; whole in CSV)"
-
-
-class _Passing:
-    """What csv writes to: hands the line back instead of keeping it."""
-
-    def write(self, line: str) -> str:
-        return line
+def _rows(page: Any, request: HttpRequest, tell: Callable[[int, int], None]) -> Iterator[Any]:
+    """The rows in the order of the list, a few at a time, however many there are."""
+    shown = page.get_changelist_instance(request)
+    total = shown.queryset.count()
+    rows = shown.apply_select_related(shown.queryset)
+    for number, row in enumerate(rows.iterator(CHUNK), 1):
+        yield row
+        if number % CHUNK == 0:
+            tell(number, total)
+    tell(total, total)

@@ -36,15 +36,21 @@ class Verification:
         return not self.problems
 
 
-def verify_ledger(*, rebuild_check: bool = False, report: Callable[[str], None] | None = None) -> Verification:
+def verify_ledger(
+    *,
+    rebuild_check: bool = False,
+    report: Callable[[str], None] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Verification:
     """Every chain, head, checkpoint and trigger; with `rebuild_check` also the tables against the ledger.
 
-    `report` is told each problem as it is found. Reads one consistent snapshot, so that bookings made meanwhile are no
+    `report` is told each problem as it is found, `progress` how many entries were gone through, those of the tables'
+    check counted once more. Reads one consistent snapshot, so that bookings made meanwhile are no
     findings; inside a caller's transaction it is that transaction's.
     """
     found = []
     with snapshot():
-        for problem in _problems(rebuild_check=rebuild_check):
+        for problem in _problems(_Passed(progress), rebuild_check=rebuild_check):
             found.append(problem)
             if report is not None:
                 report(problem)
@@ -56,8 +62,21 @@ def verify_ledger(*, rebuild_check: bool = False, report: Callable[[str], None] 
         )
 
 
-def _problems(*, rebuild_check: bool) -> Iterator[str]:
-    yield from map(str, check_chain(_stored()))
+class _Passed:
+    """Counts what was gone through, and tells so now and then."""
+
+    def __init__(self, progress: Callable[[int], None] | None) -> None:
+        self._progress, self._count, self._told = progress, 0, 0
+
+    def __call__(self, entries: int) -> None:
+        self._count += entries
+        if self._progress is not None and self._count >= self._told + CHUNK:
+            self._told = self._count
+            self._progress(self._count)
+
+
+def _problems(passed: _Passed, *, rebuild_check: bool) -> Iterator[str]:
+    yield from map(str, check_chain(_stored(passed)))
     yield from map(str, _wrong_heads())
     try:
         keys = known_keys()
@@ -67,13 +86,14 @@ def _problems(*, rebuild_check: bool) -> Iterator[str]:
     yield from checkpoint_problems(keys)
     yield from (f"trigger {name} is {state}" for name, state in triggers.problems(connection).items())
     if rebuild_check:
-        yield from rebuild_problems(keys)
+        yield from rebuild_problems(keys, passed)
 
 
-def _stored() -> Iterator[Stored]:
+def _stored(passed: _Passed) -> Iterator[Stored]:
     columns = [field.name for field in fields(Stored)]
     for row in LedgerEntry.objects.order_by("chain", "seq").values(*columns).iterator(CHUNK):
         yield Stored(**{**row, "at": iso(row["at"])})
+        passed(1)
 
 
 def _wrong_heads() -> Iterator[Finding]:

@@ -1,0 +1,1 @@
+"""Work that a person asked for and does not wait for."""
