@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from unittest import mock
 
@@ -20,16 +20,19 @@ from chariot_license.protocol.codes import LicenseKey
 from chariot_license.protocol.license import digest16
 from chariot_license.protocol.reader import read_block
 from django.db import connection, transaction
+from django.db.models import Max
 from django.utils import timezone
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from activations.domain.decisions import Chosen
-from activations.domain.fold import fold
+from activations.domain.estate import line_of
+from activations.domain.fold import LicenseState, fold
 from activations.domain.ledger import read_body
 from activations.domain.words import Actor, Choice, LicenseStatus, Outcome, RestorationState
 from activations.models import Activation, LedgerEntry, License, LicenseTerms, Restoration, Seat, Tombstone
+from activations.services.as_of import LicensesThen, LicenseThen, estate_json, license_as_of, licenses_as_of
 from activations.services.checkpoints import checkpoint_ledger
 from activations.services.deactivate import Deactivated, deactivate_activation
 from activations.services.issue import Submission, submit_usage_request
@@ -37,7 +40,18 @@ from activations.services.ledger_checks import table_state, verify_ledger
 from activations.services.licenses import FeatureTerm, LicenseChange, change_license, replace_license_key
 from activations.services.losses import approve_restoration, deny_restoration, mark_lost, request_restoration
 from activations.services.results import BadInput, Refused
-from tests.portal.cast import ADMINISTRATOR, AGENT, LEAD, MANAGER, SECOND_LEAD, SOURCE, length, make_license, occupied
+from tests.portal.cast import (
+    ADMINISTRATOR,
+    AGENT,
+    AUDITOR,
+    LEAD,
+    MANAGER,
+    SECOND_LEAD,
+    SOURCE,
+    length,
+    make_license,
+    occupied,
+)
 from tests.portal.chariot import Chariot, host
 
 HOSTS = 4  # few, so that Chariots meet on them
@@ -71,6 +85,15 @@ class Mail:
     answer: str | None = None
 
 
+@dataclass(frozen=True)
+class Past:
+    """What the tables said at a time, when the ledger had so many entries."""
+
+    at: datetime
+    entries: int
+    tables: dict[str, LicenseState]
+
+
 class Histories(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
@@ -89,6 +112,8 @@ class Histories(RuleBasedStateMachine):
         self.snapshots: list[Chariot] = []
         self.running: set[int] = set()  # ids of Chariots with an installed Usage License
         self.checked: dict[str, int] = {}  # length of the chain when it was last folded
+        self.states: dict[str, LicenseState] = {}  # what the tables say now
+        self.remembered: list[Past] = []
         self.honest = True  # nobody cloned, restored a snapshot, or reported a living host as lost
 
     def teardown(self) -> None:
@@ -96,6 +121,10 @@ class Histories(RuleBasedStateMachine):
             checked = verify_ledger(rebuild_check=True)
             assert checked.holds, checked.problems
             connection.check_constraints()
+            # Where the clock was set back, more was booked at the same time: then that time has another state.
+            past = [p for p in self.remembered if LedgerEntry.objects.filter(at__lte=p.at).count() == p.entries]
+            for moment in past[:: max(1, len(past) // 6)]:
+                self.check_the_past(moment.at, moment.tables)
         finally:
             self.clock.stop()
             transaction.savepoint_rollback(self.savepoint)
@@ -345,6 +374,27 @@ class Histories(RuleBasedStateMachine):
         self.now += timedelta(hours=hours)
         assert not isinstance(checkpoint_ledger(actor=ADMINISTRATOR), Refused)
 
+    def check_the_past(self, at: datetime, tables: dict[str, LicenseState]) -> None:
+        """As of then: each license, each customer and the whole estate are what the tables said then."""
+        lines = []
+        for license_id, state in tables.items():
+            then = license_as_of(license_id=license_id, at=at, actor=AUDITOR)
+            assert isinstance(then, LicenseThen), then
+            assert then.state.differences(state) == []
+            assert then.line == line_of(license_id, state)
+            lines.append(then.line)
+        for customer in ["", *{line.customer for line in lines}]:
+            found = licenses_as_of(at=at, customer=customer, actor=AUDITOR)
+            assert isinstance(found, LicensesThen), found
+            theirs = [line for line in lines if customer in ("", line.customer)]
+            assert found.lines == sorted(theirs, key=lambda line: line.license_id)
+            assert estate_json(found.estate) == {
+                "licenses": len(theirs),
+                "suspended": sum(line.status == LicenseStatus.SUSPENDED for line in theirs),
+                "revoked": sum(line.status == LicenseStatus.REVOKED for line in theirs),
+                **{name: sum(getattr(line, name) for line in theirs) for name in ("allowed", "active", "lost", "free")},
+            }
+
     # --- what always holds ------------------------------------------------------------------------------
 
     @invariant()
@@ -355,12 +405,18 @@ class Histories(RuleBasedStateMachine):
 
     @invariant()
     def the_tables_are_what_the_ledger_folds_to(self) -> None:
+        changed = False
         for license in License.objects.select_related("customer", "product"):
             if self.checked.get(license.license_id) == length(license.license_id):
                 continue
-            self.checked[license.license_id] = length(license.license_id)
+            self.checked[license.license_id], changed = length(license.license_id), True
+            self.states[license.license_id] = table_state(license)
             bodies = LedgerEntry.objects.filter(chain=license.license_id).order_by("seq").values_list("body", flat=True)
-            assert fold(map(read_body, bodies)).differences(table_state(license)) == []
+            assert fold(map(read_body, bodies)).differences(self.states[license.license_id]) == []
+        self.now += timedelta(seconds=1)
+        if changed:
+            latest = LedgerEntry.objects.aggregate(Max("at"))["at__max"]
+            self.remembered.append(Past(latest, LedgerEntry.objects.count(), dict(self.states)))
 
     @invariant()
     def honest_customers_run_no_more_than_they_bought(self) -> None:

@@ -1,0 +1,58 @@
+"""Seats over time, issues and restorations by month, and by customer: to look at before one reads."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from activations.admin.access import needs
+from activations.admin.audit.charts import HEIGHT, LEFT, RIGHT, WIDTH, chart
+from activations.admin.pages import page
+from activations.audit_queries import busiest_customers, months
+from activations.domain.words import Ability
+from activations.models import Customer, License
+
+SPANS = (12, 24, 60)  # months
+
+
+@needs(Ability.READ_LEDGER)
+@require_safe
+def figures(request: HttpRequest) -> HttpResponse:
+    now = timezone.now()
+    asked, name = request.GET.get("months", ""), request.GET.get("customer", "").strip()
+    span = int(asked) if asked.isdecimal() and int(asked) in SPANS else SPANS[0]
+    context: dict[str, Any] = {
+        "span": span,
+        "spans": SPANS,
+        "customer": name,
+        "customers": Customer.objects.order_by("name").values_list("name", flat=True)[:500],
+        "width": WIDTH,
+        "height": HEIGHT,
+        "left": LEFT,
+        "right": WIDTH - RIGHT,
+    }
+    chains = None
+    if name:
+        chains = list(License.objects.filter(customer__name=name).values_list("license_id", flat=True))
+        if not chains:
+            context["error"] = f"No license belongs to a customer called {name}. Choose a name of the list."
+            return page(request, "audit/figures.html", "Figures", context)
+    rows = months(span, now, chains)
+    labels = [f"{row.first:%Y-%m}" for row in rows]
+    context["rows"] = list(zip(labels, rows, strict=True))
+    context["seats"] = chart(
+        labels,
+        [("active", [row.active for row in rows]), ("lost", [row.lost for row in rows])],
+        [("allowed", [row.allowed for row in rows])],
+    )
+    context["issued"] = chart(labels, [("active", [row.issued for row in rows])])
+    context["restored"] = chart(
+        labels, [("approved", [row.restored for row in rows]), ("denied", [row.denied for row in rows])]
+    )
+    if not name:
+        context["busiest"] = busiest_customers(now - timedelta(days=365))
+    return page(request, "audit/figures.html", "Figures", context)
