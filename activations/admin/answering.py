@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from django.db.models import F
 from django.http import HttpRequest
 
 from activations import mail_queries
@@ -19,6 +20,7 @@ from activations.admin.mail_words import checks_words
 from activations.mailtext.senders import machine_address
 from activations.models import Contact, Conversation, IncomingMail, OutgoingMail
 from activations.services.post.conversations import address_warnings
+from activations.services.post.copies import originals, with_first
 from activations.services.post.outbox import Envelope
 from activations.services.replies import SENDERS
 from activations.services.results import BadInput
@@ -93,7 +95,7 @@ def reply_to(request: HttpRequest, customer_pk: int | None) -> ReplyTo | None:
     conversation = conversation_of(request)
     if conversation is None:
         return None
-    newest = conversation.incoming.order_by("automatic", "-fetched_at", "-id").first()
+    newest = originals(conversation.incoming.order_by("automatic", "-fetched_at", "-id")).first()
     holder = conversation.assigned_to
     return ReplyTo(
         conversation=conversation,
@@ -171,9 +173,13 @@ def _addresses(conversation: Conversation | None, customer_pk: int | None, first
     yield first, "where it went before"
     mails: list[IncomingMail] = []
     if conversation is not None:
-        mails = list(conversation.incoming.order_by("automatic", "-fetched_at", "-id").defer("text", "own_text")[:20])
+        rows = with_first(conversation.incoming.defer("text", "own_text"))
+        newest = (F("first_pk").asc(nulls_first=True), "automatic", "-fetched_at", "-id")
+        mails = [mail for mail in rows.order_by(*newest)[:20] if not machine_address(mail.from_address)]
+    # Anybody who knows a Message-ID can make up a copy of a mail: its writer comes last.
+    copies = [mail for mail in mails if mail.first_pk is not None]  # type: ignore[attr-defined]
     # The newest writers, then the customer's contacts: strangers who join a thread do not push those off the list.
-    mails = [mail for mail in mails if not machine_address(mail.from_address)]
+    mails = mails[: len(mails) - len(copies)]
     for mail in mails[:NEWEST]:
         yield mail.from_address, "wrote this mail"
         yield mail.reply_address, f"Reply-To of the mail from {mail.from_address}; not its sender"
@@ -183,3 +189,5 @@ def _addresses(conversation: Conversation | None, customer_pk: int | None, first
             yield email, "contact of the customer"
     for mail in mails[NEWEST:]:
         yield mail.from_address, "wrote an earlier mail"
+    for mail in copies:
+        yield mail.from_address, "wrote another copy of a mail"

@@ -18,7 +18,8 @@ from activations.admin.mail_words import STATES, checks_words, request_title
 from activations.domain.words import Ability, FindingKind, IncomingState, Outcome
 from activations.models import Conversation, Finding, IncomingMail, OutgoingMail
 from activations.services.post.conversations import address_warnings
-from activations.services.post.left import Standing, left_in, standings
+from activations.services.post.copies import repeated, with_first
+from activations.services.post.left import SAME, Standing, left_in, standings
 from activations.services.replies import SENDERS
 
 PER_PAGE = 20  # mails
@@ -49,7 +50,7 @@ class Found:
 @dataclass(frozen=True)
 class Shown:
     """A mail in or out. `text` stands on the page if `open`, `rest` is folded away; `due`: it waits for our answer;
-    `cut`: it is longer than is shown.
+    `cut`: it is longer than is shown; `other_sender`: it is a copy that names another sender than the first.
     """
 
     came: bool
@@ -65,6 +66,7 @@ class Shown:
     words: str = ""
     tone: str = ""
     cut: bool = False
+    other_sender: bool = False
 
 
 @dataclass(frozen=True)
@@ -121,11 +123,12 @@ def _mails(request: HttpRequest, row: Conversation, keys: Sequence[Key]) -> list
     whole = _number(request, "whole")
     incoming = _cut(row.incoming.all(), "own_text", "text").filter(pk__in=[pk for _, pk, came in keys if came])
     findings = Finding.objects.select_related("license__customer")
-    mails = list(incoming.prefetch_related(Prefetch("findings", findings)))
+    mails = list(with_first(incoming).prefetch_related(Prefetch("findings", findings)))
     for mail in mails:
         if mail.pk == whole:
             mail.own_text_cut, mail.text_cut = mail.own_text, mail.text  # type: ignore[attr-defined]
     stand = standings([each for mail in mails for each in mail.findings.all()], row)
+    stand |= dict.fromkeys(repeated(row, [mail for mail in mails if mail.first_pk]), SAME)  # type: ignore[attr-defined]
     # That a machine wrote it is the mail's own word: one that brings something to book is warned of all the same.
     doubtful = [mail.from_address for mail in mails if mail.findings.all() or not mail.automatic]
     warnings = address_warnings(doubtful, row.customer_id)
@@ -164,6 +167,7 @@ def _came(mail: Any, found: list[Found], warning: str, due: bool, *, newest: boo
         checks=checks_words(mail.checks),
         warning=warning,
         words="unreadable" if mail.state == IncomingState.UNREADABLE else "",
+        other_sender=bool(mail.first_pk) and mail.from_address.lower() != mail.first_address.lower(),
         cut=not whole and max(len(mail.own_text_cut), len(mail.text_cut)) > LONGEST_SHOWN,
     )
 

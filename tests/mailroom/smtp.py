@@ -29,6 +29,21 @@ class Mood(StrEnum):
     CLOSING = "421 on RCPT"
     REFUSES_MAIL = "554 after DATA"
     BUSY_AFTER_DATA = "451 after DATA"
+    LOG_IN_FIRST = "530 on MAIL FROM"
+    LOG_IN_UNFIT = "534 on MAIL FROM"
+    LOG_IN_WRONG = "535 on RCPT"
+    LOG_IN_AT_DATA = "530 on DATA"
+    ODD_AT_SENDER = "354 on MAIL FROM"
+    ODD_AT_ADDRESS = "252 on RCPT"
+    NO_CODE_AT_ADDRESS = "no code on RCPT"
+    ODD_AT_DATA = "250 on DATA"
+    REFUSES_GREETING = "550 on EHLO and HELO"
+    YES_200 = "200 after DATA"
+    YES_251 = "251 after DATA"
+    GO_ON_AFTER_DATA = "takes the mail and says 354"
+    ODD_AFTER_DATA = "takes the mail and says 650"
+    NO_CODE_AFTER_DATA = "takes the mail and says something without a code"
+    ENDLESS_AFTER_DATA = "takes the mail and says a line without end"
     DROPS_AT_ADDRESS = "breaks off at RCPT"
     HANGS_BEFORE_DOT = "does not answer DATA"
     HANGS_AFTER_DOT = "takes the mail and does not answer"
@@ -39,6 +54,24 @@ AT_ADDRESS = {
     Mood.REFUSES_ADDRESS: "550 5.1.1 No such user here",
     Mood.BUSY: "451 4.7.1 Greylisted, come back later",
     Mood.CLOSING: "421 4.3.2 Closing for the night",
+    Mood.LOG_IN_WRONG: "535 5.7.8 Credentials invalid",
+    Mood.ODD_AT_ADDRESS: "252 Cannot verify it",
+    Mood.NO_CODE_AT_ADDRESS: "Well, perhaps",
+}
+AT_SENDER = {
+    Mood.LOG_IN_FIRST: "530 5.7.0 Authentication required",
+    Mood.LOG_IN_UNFIT: "534 5.7.9 Mechanism too weak",
+    Mood.ODD_AT_SENDER: "354 Go on",
+}
+AT_DATA = {Mood.LOG_IN_AT_DATA: "530 5.7.0 Authentication required", Mood.ODD_AT_DATA: "250 OK"}
+# What is answered although the mail was taken.
+TAKEN = {
+    Mood.YES_200: "200 Fine",
+    Mood.YES_251: "251 Will be forwarded",
+    Mood.GO_ON_AFTER_DATA: "354 Go on",
+    Mood.ODD_AFTER_DATA: "650 Odd",
+    Mood.NO_CODE_AFTER_DATA: "Thank you, we have it",
+    Mood.ENDLESS_AFTER_DATA: "250 " + "x" * 20_000,
 }
 AFTER_DATA = {
     Mood.REFUSES_MAIL: "554 5.7.1 Spam, says our filter",
@@ -57,6 +90,7 @@ class Catcher:
         self.slow = 0.0  # seconds between taking a mail and saying so
         self.waiting = threading.Event()  # set when a sender was left hanging
         self.port = 0
+        self._released = asyncio.Event()
         self._loop = asyncio.new_event_loop()
         self._server: asyncio.Server | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -76,6 +110,12 @@ class Catcher:
         return [str(message["Message-ID"]).strip("<>") for message in self.messages]
 
     # --- aiosmtpd's hooks ----------------------------------------------------------------------------------
+
+    async def handle_MAIL(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: Any) -> str:
+        if self.mood in AT_SENDER:
+            return AT_SENDER[self.mood]
+        envelope.mail_from = address
+        return "250 OK"
 
     async def handle_RCPT(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: Any) -> str:
         if self.mood is Mood.DROPS_AT_ADDRESS:
@@ -97,10 +137,14 @@ class Catcher:
         await asyncio.sleep(self.slow)
         if self.mood is Mood.HANGS_AFTER_DOT:
             self.waiting.set()
-            await asyncio.sleep(3600)
+            await self._released.wait()
         if self.mood is Mood.DROPS_AFTER_DOT:
             return self._drop(server)
-        return "250 OK"
+        return TAKEN.get(self.mood, "250 OK")
+
+    def release(self) -> None:
+        """Says yes at last to a sender that was left hanging after its mail, and to all that come."""
+        self._loop.call_soon_threadsafe(self._released.set)
 
     async def hang(self) -> None:
         self.waiting.set()
@@ -157,7 +201,7 @@ class Catcher:
 
 
 class _Smtp(SMTP):
-    """aiosmtpd has no hook between DATA and the mail."""
+    """aiosmtpd has no hook between DATA and the mail, and none that refuses a greeting."""
 
     def __init__(self, catcher: Catcher, **how: Any) -> None:
         super().__init__(catcher, **how)
@@ -166,7 +210,19 @@ class _Smtp(SMTP):
     async def smtp_DATA(self, arg: str) -> None:
         if self._catcher.mood is Mood.HANGS_BEFORE_DOT:
             await self._catcher.hang()
-        await super().smtp_DATA(arg)
+        if self._catcher.mood in AT_DATA:
+            await self.push(AT_DATA[self._catcher.mood])
+        else:
+            await super().smtp_DATA(arg)
+
+    async def smtp_EHLO(self, hostname: str) -> None:
+        if self._catcher.mood is Mood.REFUSES_GREETING:
+            await self.push("550 5.7.1 Your name is not welcome")
+        else:
+            await super().smtp_EHLO(hostname)
+
+    async def smtp_HELO(self, hostname: str) -> None:
+        await self.smtp_EHLO(hostname)
 
 
 @contextmanager

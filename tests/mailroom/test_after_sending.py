@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+
 import pytest
 from django.db import connection
+from django.utils import timezone
+from pytest_django import Settings
 
 from activations import tasks
 from activations.domain.words import ConversationState, OutgoingState
@@ -116,6 +121,62 @@ def test_a_mail_that_comes_back_is_seen_in_its_conversation(smtp: Catcher) -> No
     conversation.refresh_from_db()
     assert conversation.state == ConversationState.OPEN
     assert conversation.waits_since is not None
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        outbox.note_sent,
+        lambda mail: outbox.note_unknown(mail, "The connection broke."),
+        lambda mail: outbox.note_unreached(mail, "451 later"),
+        lambda mail: outbox.note_refused(mail, "550 no"),
+    ],
+    ids=["sent", "unknown", "tried again", "failed"],
+)
+def test_a_mail_that_comes_back_before_its_sender_noted_anything(
+    smtp: Catcher, note: Callable[[OutgoingMail], None]
+) -> None:
+    """Its sender was killed, or hangs: what came back is certain, and neither a late note nor the sweep undoes it."""
+    mail = queued(conversation=read(letter()).conversation)
+    held = outbox.claim(mail.pk)
+    assert held is not None
+    assert again(mail).state == OutgoingState.SENDING
+
+    read(bounce(mail.message_id, CUSTOMER))
+
+    assert (again(mail).state, mail.claim) == (OutgoingState.BOUNCED, "")
+    note(held)
+    outbox.sweep(timezone.now() + outbox.SENDING_ENDS * 2)
+    assert again(mail).state == OutgoingState.BOUNCED
+    assert "User unknown" in mail.problem
+    assert sending.send(mail.pk) == ""
+    assert not smtp.mails
+
+
+def test_a_mail_that_comes_back_while_it_is_being_sent(
+    transactional_db: None, smtp: Catcher, settings: Settings
+) -> None:
+    """A server that answers late: the mail was delivered, refused and returned before we hear that it was taken."""
+    settings.EMAIL_TIMEOUT = 60
+    mail, smtp.mood = queued(conversation=read(letter()).conversation), Mood.HANGS_AFTER_DOT
+    states: list[str] = []
+
+    def work() -> None:
+        try:
+            states.append(sending.send(mail.pk))
+        finally:
+            connection.close()
+
+    sender = threading.Thread(target=work)
+    sender.start()
+    assert smtp.waiting.wait(30)
+    read(bounce(mail.message_id, CUSTOMER))
+    smtp.release()
+    sender.join()
+
+    assert states == [OutgoingState.BOUNCED]
+    assert again(mail).state == OutgoingState.BOUNCED
+    assert "User unknown" in mail.problem
 
 
 def test_a_notice_that_comes_back_is_seen_though_it_stood_in_no_conversation(smtp: Catcher) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from io import StringIO
 
 import pytest
 import time_machine
-from django.contrib.auth.models import Group, User
+from django.core.management import call_command
 from django.utils import timezone
 
 from activations.models import Contact, OutgoingMail, Restoration
@@ -26,10 +27,8 @@ def keys() -> list[str]:
     return [key for (key,) in OutgoingMail.objects.order_by("id").values_list("key")]
 
 
-def lead_with_address() -> User:
-    user = User.objects.create_user("lead", "lead@portal.example", is_staff=True)
-    user.groups.add(Group.objects.get(name="support-lead"))
-    return user
+def lead_with_address() -> None:
+    call_command("create_staff", "lead", "--role", "support-lead", "--email", "lead@portal.example", stdout=StringIO())
 
 
 def test_an_end_is_told_60_30_and_7_days_before_and_once_each() -> None:

@@ -62,7 +62,12 @@ def test_refused_for_good(smtp: Catcher, mood: Mood, said: str) -> None:
         assert tasks.send_mails_job() == 0, "nothing is tried again by itself"
 
 
-@pytest.mark.parametrize("mood", [Mood.BUSY, Mood.CLOSING, Mood.BUSY_AFTER_DATA, Mood.DROPS_AT_ADDRESS], ids=str)
+NOT_FOR_NOW = [Mood.BUSY, Mood.CLOSING, Mood.BUSY_AFTER_DATA, Mood.DROPS_AT_ADDRESS]
+ODD_BEFORE = [Mood.ODD_AT_SENDER, Mood.ODD_AT_ADDRESS, Mood.NO_CODE_AT_ADDRESS, Mood.ODD_AT_DATA, Mood.REFUSES_GREETING]
+LOG_IN = [Mood.LOG_IN_FIRST, Mood.LOG_IN_UNFIT, Mood.LOG_IN_WRONG, Mood.LOG_IN_AT_DATA]
+
+
+@pytest.mark.parametrize("mood", [*NOT_FOR_NOW, *ODD_BEFORE, *LOG_IN], ids=str)
 def test_not_taken_for_now(smtp: Catcher, mood: Mood) -> None:
     """A server that broke off before the mail was given to it cannot have it."""
     mail, smtp.mood = queued(), mood
@@ -119,6 +124,57 @@ def test_a_wrong_password_of_ours_is_no_fault_of_the_mail(smtp: Catcher, setting
     assert sending.send(mail.pk) == OutgoingState.QUEUED
     assert again(mail).problem != ""
     assert "secret-of-ours" not in mail.problem
+
+
+@pytest.mark.parametrize(
+    ("mood", "answer"),
+    [
+        (Mood.LOG_IN_FIRST, "530 5.7.0 Authentication required"),
+        (Mood.LOG_IN_UNFIT, "534 5.7.9 Mechanism too weak"),
+        (Mood.LOG_IN_WRONG, "535 5.7.8 Credentials invalid"),
+        (Mood.LOG_IN_AT_DATA, "530 5.7.0 Authentication required"),
+    ],
+)
+def test_a_log_in_that_is_refused_with_the_mail_is_named(smtp: Catcher, mood: Mood, answer: str) -> None:
+    """A server may take the connection and refuse each mail: no fault of the mails, which would all be failed."""
+    mail, smtp.mood = queued(), mood
+
+    assert sending.send(mail.pk) == OutgoingState.QUEUED
+    assert again(mail).problem.startswith("The mail server refuses the log-in of EMAIL_URL, or wants one: ")
+    assert answer in mail.problem
+
+
+# --- an answer after the mail ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mood", [Mood.YES_200, Mood.YES_251], ids=str)
+def test_another_yes_is_a_yes(smtp: Catcher, mood: Mood) -> None:
+    mail, smtp.mood = queued(), mood
+
+    assert sending.send(mail.pk) == OutgoingState.SENT
+    with time_machine.travel(timezone.now() + timedelta(days=2)):
+        assert tasks.send_mails_job() == 0
+    assert smtp.message_ids == [mail.message_id]
+
+
+@pytest.mark.parametrize(
+    ("mood", "said"),
+    [
+        (Mood.GO_ON_AFTER_DATA, "The mail server got the mail and said neither yes nor no: 354 Go on"),
+        (Mood.ODD_AFTER_DATA, "The mail server got the mail and said neither yes nor no: 650 Odd"),
+        (Mood.NO_CODE_AFTER_DATA, "The mail server got the mail and gave an answer without a code."),
+        (Mood.ENDLESS_AFTER_DATA, "The mail server gave an answer that is too long to be one."),
+    ],
+)
+def test_neither_yes_nor_no_after_the_mail_is_for_a_person(smtp: Catcher, mood: Mood, said: str) -> None:
+    mail, smtp.mood = queued(), mood
+
+    assert sending.send(mail.pk) == OutgoingState.UNKNOWN
+    assert again(mail).problem == said
+    with time_machine.travel(timezone.now() + timedelta(days=2)):
+        assert tasks.send_mails_job() == 0
+        assert sending.send(mail.pk) == ""
+    assert smtp.message_ids == [mail.message_id]
 
 
 @pytest.mark.parametrize("mood", [Mood.DROPS_AFTER_DOT, Mood.HANGS_AFTER_DOT, Mood.HANGS_BEFORE_DOT], ids=str)

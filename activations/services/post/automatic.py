@@ -27,6 +27,7 @@ from activations.models import AutomaticAnswer, Contact, Customer, Finding, Inco
 from activations.services import replies
 from activations.services.booking import portal_book
 from activations.services.issue import Submission, submit_usage_request
+from activations.services.post.copies import is_twice
 from activations.services.post.findings import AUTOMATIC
 from activations.services.post.outbox import Envelope, queue_reply
 from activations.services.results import BadInput, Refused, lacking
@@ -89,8 +90,8 @@ def answer_by_itself(mail: IncomingMail) -> str:
 
 
 def _may_be_answered(mail: IncomingMail) -> bool:
-    """Not what a machine wrote, not where the answer would go elsewhere, not again and again, and not in a conversation
-    in which a person is at work.
+    """Not what a machine wrote, not a mail of which two copies came, not where the answer would go elsewhere, not again
+    and again, and not in a conversation in which a person is at work.
     """
     conversation = mail.conversation
     if mail.state != IncomingState.READ or mail.automatic or mail.reply_address or not mail.from_address:
@@ -99,7 +100,7 @@ def _may_be_answered(mail: IncomingMail) -> bool:
         return False
     if conversation is None or conversation.assigned_to:
         return False
-    if OutgoingMail.objects.filter(key=_key(mail)).exists():
+    if OutgoingMail.objects.filter(key=_key(mail)).exists() or is_twice(mail):
         return False
     since = timezone.now() - timedelta(days=1)
     sent = OutgoingMail.objects.filter(

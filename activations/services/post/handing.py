@@ -34,7 +34,10 @@ def take(*, mail_pk: int, file: int, actor: Actor, source: str, reason: str) -> 
     try:
         data = _bytes(mail, file)
     except vault.VaultError:
-        return Refused("mail-sealed", "The mail cannot be opened with the keys of this portal. Ask an administrator.")
+        return Refused(
+            "mail-sealed",
+            "The mail was erased, or does not open with the keys of this portal. Ask an administrator.",
+        )
     if data is None:
         return BadInput("file-unknown", "This mail has no such file. Look at the mail again.")
     told = {"mail": mail.pk, "sha256": mail.source.sha256, "file": file}

@@ -115,5 +115,9 @@ def note_reached(box: str, problem: str = "") -> None:
 
 
 def source_of(mail: IncomingMail) -> bytes:
-    """The mail, byte for byte as it came. Raises `vault.VaultError` where the key is not the one it was sealed with."""
+    """The mail, byte for byte as it came. Raises `vault.VaultError` where the key is not the one it was sealed with, or
+    the mail was erased.
+    """
+    if not bytes(mail.source.sealed):
+        raise vault.VaultError("This mail was erased for the sake of a person: its digest and its date are kept.")
     return zlib.decompress(vault.decrypt(bytes(mail.source.sealed), use=USE))

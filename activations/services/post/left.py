@@ -32,6 +32,7 @@ TOLD = Standing("Answered in this conversation.", left=False)
 BOOKED = Standing("Booked; no mail of this conversation tells the customer.", left=False)
 PARKED = Standing("On the desk for a lead; the customer waits for the answer.", left=True)
 LATER = Standing("A later request of this Chariot came: nothing is left to answer here.", left=False, booked=False)
+SAME = Standing("The same Usage Request is in the other copy of this mail; it is answered once.", left=False)
 WAITS = Standing("Waits for our answer.", left=True, booked=False)
 
 

@@ -14,6 +14,7 @@ from django.db.models import Q
 
 from activations.domain.words import Ability, RestorationState, TombstoneKind
 from activations.models import Activation, Contact, License, OutgoingMail, Reply, Restoration, Sighting
+from activations.models.privacy import PSEUDONYM_DOMAIN
 from activations.services.post.outbox import Letter, queue
 from activations.services.replies import Draft
 
@@ -61,11 +62,13 @@ def tell_contacts(reply: Reply, activation: Activation, what: str, *, but: str =
 
 
 def has_contacts(license: License) -> bool:
-    return Contact.objects.filter(customer_id=license.customer_id).exists()
+    return bool(_contacts(license))
 
 
 def _contacts(license: License) -> list[Contact]:
-    return list(Contact.objects.filter(customer_id=license.customer_id).order_by("id"))
+    """Those who can be reached: no mail goes to a pseudonym."""
+    known = Contact.objects.filter(customer_id=license.customer_id).exclude(email__iendswith=f"@{PSEUDONYM_DOMAIN}")
+    return list(known.order_by("id"))
 
 
 # --- to staff ----------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@ its end noted after.
 
     queued -> sending -> sent, or queued again (the server could not be reached), or failed (it refused)
     sending, and nobody came back -> unknown: the server may have taken it, so a person decides; nothing goes twice
+    sending, sent or unknown, and the mail itself came back -> bounced, whatever its sender notes later
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from django.utils import timezone
 
 from activations.domain.words import UNDECIDED, Actor, ConversationState, OutgoingState
 from activations.models import Conversation, IncomingMail, OutgoingMail, Reply
+from activations.models.privacy import PSEUDONYM_DOMAIN
 from activations.services.intake import without_secrets
 from activations.services.post.left import left_in
 from activations.services.post.signals import something_to_send
@@ -59,6 +61,11 @@ class Letter:
 
 
 def bad_address(address: str) -> BadInput | None:
+    if address.lower().endswith(f"@{PSEUDONYM_DOMAIN}"):
+        return BadInput(
+            "address-pseudonym",
+            "This is a pseudonym: the person of this address was taken out of the portal. Choose another contact.",
+        )
     try:
         validate_email(address)
     except ValidationError:
@@ -166,7 +173,7 @@ def _references(conversation: Conversation | None) -> list[str]:
         return []
     came = conversation.incoming.exclude(message_id="").values_list("fetched_at", "message_id")
     went = conversation.outgoing.values_list("queued_at", "message_id")
-    ordered = [message_id for _, message_id in sorted([*came, *went])]
+    ordered = list(dict.fromkeys(message_id for _, message_id in sorted([*came, *went])))
     return ordered[:1] + ordered[1:][-(MOST_REFERENCES - 1) :]
 
 

@@ -13,6 +13,7 @@ from activations.mailtext.marks import conversation_token
 from activations.mailtext.values import Bounce, Mail
 from activations.models import Contact, Conversation, Customer, IncomingMail, Mailbox, OutgoingMail
 from activations.services.intake import without_secrets
+from activations.services.post.copies import first_of, originals
 from activations.services.post.findings import Findings
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford base32: no letter that is taken for another
@@ -65,6 +66,7 @@ PUBLIC_DOMAINS = frozenset(
         "wp.pl",
     ]
 )
+MAY_COME_BACK = (OutgoingState.SENDING, OutgoingState.SENT, OutgoingState.UNKNOWN)
 FILING = "the desk"  # the row whose lock lets one mail at a time be joined, so that no thread is begun twice
 
 
@@ -75,9 +77,11 @@ def join(mail: IncomingMail, read: Mail, found: Findings) -> Conversation:
     Mailbox.objects.get_or_create(name=FILING)
     Mailbox.objects.select_for_update().get(name=FILING)
     returned = _bounced(read)
-    conversation = returned or _earlier(read) or _later(read) or _begin(read, mail.fetched_at)
+    copied = None if returned else _copied(read)
+    conversation = returned or copied or _earlier(read) or _later(read) or _begin(read, mail.fetched_at)
     conversation = Conversation.objects.select_for_update().get(pk=conversation.pk)
-    _note_whose(conversation, read, found)
+    if copied is None or takes_part(conversation, read.sender.address):
+        _note_whose(conversation, read, found)
     conversation.latest_at = max(conversation.latest_at, mail.fetched_at)
     if read.by_person or returned is not None or found.asks or not conversation.incoming.exists():
         # An out-of-office reply changes nothing; a mail that came back, or brings a request, has to be seen.
@@ -99,6 +103,14 @@ def begin_conversation(subject: str, now: datetime, customer: Customer | None = 
 
 def _begin(read: Mail, at: datetime) -> Conversation:
     return begin_conversation(without_secrets(read.subject), at)
+
+
+def _copied(read: Mail) -> Conversation | None:
+    """The conversation of the mail that this one is another copy of, whoever its sender says to be: two agents must not
+    answer one mail. That the Message-ID may be made up is why a copy gives its sender no part in the conversation.
+    """
+    first = first_of(read)
+    return first.conversation if first is not None else None
 
 
 def _earlier(read: Mail) -> Conversation | None:
@@ -130,8 +142,9 @@ def _later(read: Mail) -> Conversation | None:
 
 
 def takes_part(conversation: Conversation, address: str) -> bool:
-    """Whether the address wrote or was written to here, is a contact of the customer, or shares the domain of one that
-    wrote (a company's, not a mail provider's): colleagues answer for one another.
+    """Whether the address wrote (more than another copy of a mail) or was written to here, is a contact of the
+    customer, or shares the domain of one that wrote (a company's, not a mail provider's): colleagues answer for one
+    another.
     """
     address = address.lower()
     if "@" not in address:
@@ -142,7 +155,7 @@ def takes_part(conversation: Conversation, address: str) -> bool:
     known = Q(from_address__iexact=address)
     if domain not in PUBLIC_DOMAINS:
         known |= Q(from_address__iendswith=f"@{domain}")
-    wrote = conversation.incoming.filter(known)
+    wrote = originals(conversation.incoming.filter(known))
     return wrote.exists() or conversation.outgoing.filter(to_address__iexact=address).exists()
 
 
@@ -171,8 +184,9 @@ def _bounced(read: Mail) -> Conversation | None:
             continue
         if bounce.action == "failed":
             said = f"{bounce.recipient}: {bounce.diagnostic or bounce.status}".strip(": ")
-            OutgoingMail.objects.filter(pk=sent.pk, state__in=(OutgoingState.SENT, OutgoingState.UNKNOWN)).update(
-                state=OutgoingState.BOUNCED, problem=without_secrets(said)[:1000]
+            # The claim goes, too: what a sender that hangs, or was taken for dead, notes later counts no more.
+            OutgoingMail.objects.filter(pk=sent.pk, state__in=MAY_COME_BACK).update(
+                state=OutgoingState.BOUNCED, claim="", problem=without_secrets(said)[:1000]
             )
         found = found or sent.conversation
     return found
