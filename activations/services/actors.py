@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Group, User
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 
 from activations.domain.ledger import Kind
+from activations.domain.staff_trail import StaffKind
 from activations.domain.words import ROLES, Ability, Actor
+from activations.models.privacy import PSEUDONYM_DOMAIN
 from activations.services.booking import portal_book
 from activations.services.results import BadInput, Refused, bad_name, bad_reason, lacking
+from activations.services.staff_trail import record, told_elsewhere
 
 
 @dataclass(frozen=True)
@@ -22,12 +26,21 @@ class StaffCreated:
 
 
 @dataclass(frozen=True)
+class StaffChanged:
+    """`email` is "set", "changed" or "removed"."""
+
+    username: str
+    email: str
+
+
+@dataclass(frozen=True)
 class StaffSwitched:
     username: str
     active: bool
 
 
 RESERVED = frozenset({"command-line", "anonymous", "automatic"})
+MOST_EMAIL = 254  # letters; RFC 5321 lets no more through
 
 
 class UnknownActor(Exception):
@@ -54,19 +67,21 @@ def actor_named(username: str) -> Actor:
 
 
 def create_staff(
-    *, username: str, role: str, password: str | None, actor: Actor, source: str
+    *, username: str, role: str, password: str | None, actor: Actor, source: str, email: str | None = None
 ) -> StaffCreated | Refused | BadInput:
-    """A staff account in one role. Without a password it cannot sign in, and can be named as actor only."""
+    """A staff account in one role. Without a password it cannot sign in, and can be named as actor only; without an
+    email address no reminder reaches it.
+    """
     refused = lacking(actor, [Ability.MANAGE_STAFF])
     if refused:
         return refused
     if role not in ROLES:
         return BadInput("role-unknown", f"There is no role {role}. Roles: {', '.join(ROLES)}.")
-    user = User(username=username, is_staff=True)
+    user = User(username=username, email=email or "", is_staff=True)
     user.clean()  # from here on the name as it is stored: Unicode has several spellings of one name
     if user.username in RESERVED:
         return BadInput("name-reserved", f"{user.username} is what the ledger calls the portal itself. Choose another.")
-    unfit = bad_name(user.username, "The user name", "name-unfit")
+    unfit = bad_name(user.username, "The user name", "name-unfit") or (None if email is None else bad_email(email))
     if unfit:
         return unfit
     try:
@@ -77,14 +92,63 @@ def create_staff(
         return BadInput("account-invalid", " ".join(error.messages))
     user.set_password(password)
     try:
-        with transaction.atomic():
+        with transaction.atomic(), told_elsewhere():
             user.save()
             user.groups.add(Group.objects.get(name=role))
             with portal_book(actor=actor, source=source) as book:
                 book.add(Kind.STAFF_CREATED, {"username": user.username, "role": role})
+            if user.email:
+                record(StaffKind.ACCOUNT_CHANGED, user.username, {"email": "set"}, actor=actor.name)
     except IntegrityError:
         return Refused("account-exists", f"There is a staff member {username} already.")
     return StaffCreated(user.username, role)
+
+
+def change_staff(*, username: str, email: str | None, actor: Actor) -> StaffChanged | Refused | BadInput:
+    """Gives a staff account an email address, or takes it away (None). An address is personal data: the ledger, where
+    it would stay, has none, and the staff trail says only that it changed.
+    """
+    problem = lacking(actor, [Ability.MANAGE_STAFF]) or (None if email is None else bad_email(email))
+    if problem:
+        return problem
+    name, address = User.normalize_username(username), User.objects.normalize_email(email)
+    with transaction.atomic():
+        user = User.objects.select_for_update().filter(username=name, is_staff=True).first()
+        if user is None:
+            return BadInput("account-unknown", f"There is no staff member {username!r}.")
+        if user.email == address:
+            what = "has this address" if address else "has no address"
+            return Refused("nothing-changed", f"The account {name} {what} already; nothing was changed.")
+        how = "removed" if not address else "changed" if user.email else "set"
+        User.objects.filter(pk=user.pk).update(email=address)  # sends no signal: the row below names the actor
+        record(StaffKind.ACCOUNT_CHANGED, user.username, {"email": how}, actor=actor.name)
+    return StaffChanged(user.username, how)
+
+
+def bad_email(email: str) -> BadInput | None:
+    unfit = bad_name(email, "The email address", "email-unfit")
+    if unfit:
+        return unfit
+    try:
+        validate_email(email)
+    except ValidationError:
+        return BadInput("email-invalid", f"{email[:100] or 'Nothing'} is not an address that a mail can be sent to.")
+    if len(email) > MOST_EMAIL or email.lower().endswith(f"@{PSEUDONYM_DOMAIN}"):
+        return BadInput(
+            "email-invalid", f"No mail reaches this address: it is a pseudonym or over {MOST_EMAIL} letters."
+        )
+    return None
+
+
+def out_of_reach(username: str) -> list[str]:
+    """The warning for an account that should be reminded of what waits for it, and cannot be."""
+    user = User.objects.get(username=User.normalize_username(username))
+    if user.email or not actor_for(user).may(Ability.DECIDE_RESTORATION):
+        return []
+    return [
+        f"{user.username} may decide restorations and has no email address, so neither reminders of waiting cases nor "
+        f"word of written-off hosts reach it. Give it one: manage.py change_staff {user.username} --email ADDRESS"
+    ]
 
 
 def switch_account(

@@ -9,7 +9,16 @@ from chariot_license.protocol.codes import LicenseKey, format_deactivation_code
 from django.contrib.auth.models import AnonymousUser, User
 
 from activations.domain.words import ROLES, Ability
-from activations.services.actors import StaffCreated, UnknownActor, actor_for, actor_named, create_staff, system_actor
+from activations.models import LedgerEntry, StaffEvent
+from activations.services.actors import (
+    StaffCreated,
+    UnknownActor,
+    actor_for,
+    actor_named,
+    change_staff,
+    create_staff,
+    system_actor,
+)
 from activations.services.results import BadInput, Refused
 from tests.portal.cast import ADMINISTRATOR, EVERYONE, SOURCE, entries
 
@@ -45,9 +54,49 @@ def test_without_a_password_one_can_only_be_named() -> None:
     assert not User.objects.get().has_usable_password()
 
 
-def test_the_password_is_nowhere_in_the_ledger() -> None:
-    from activations.models import LedgerEntry
+@pytest.mark.parametrize(
+    "email", ["nowhere", "", "a@b", "contact-abcdefgh@pseudonym.invalid", f"{'x' * 250}@acme.example"]
+)
+def test_an_address_is_one_that_a_mail_can_be_sent_to(email: str) -> None:
+    create(username="jo")
+    for result in (create(email=email), change_email("jo", email)):
+        assert (type(result), result.code) == (BadInput, "email-invalid")
+    assert list(User.objects.values_list("username", "email")) == [("jo", "")]
 
+
+def change_email(username: str, email: str | None, actor: object = ADMINISTRATOR) -> Any:
+    return change_staff(username=username, email=email, actor=actor)  # type: ignore[arg-type]
+
+
+def test_an_address_is_in_no_ledger_and_in_no_trail() -> None:
+    """Personal data: what is booked stays for good. The trail says that there is one, and who gave it."""
+    create(email="Robin@Portal.Example")
+    change_email("robin", "robin@west.example")
+    change_email("robin", None, system_actor())
+
+    assert User.objects.get().email == ""
+    trail = StaffEvent.objects.filter(subject="robin").order_by("id")
+    assert list(trail.values_list("actor", "kind", "subject", "details"))[1:] == [
+        ("administrator", "account.changed", "robin", {"email": "set"}),
+        ("administrator", "account.changed", "robin", {"email": "changed"}),
+        ("command-line", "account.changed", "robin", {"email": "removed"}),
+    ]
+    assert trail[0].kind == "staff.created"
+    kept = str([*LedgerEntry.objects.values_list("body", flat=True), *StaffEvent.objects.values_list()])
+    assert "portal.example" not in kept.lower()
+    assert "west.example" not in kept
+
+
+@pytest.mark.parametrize("actor", [actor for actor in EVERYONE if actor is not ADMINISTRATOR])
+def test_only_an_administrator_gives_addresses(actor: object) -> None:
+    create()
+    result = change_email("robin", "robin@portal.example", actor)
+
+    assert (type(result), result.code) == (Refused, "not-allowed")
+    assert User.objects.get().email == ""
+
+
+def test_the_password_is_nowhere_in_the_ledger() -> None:
     create(password=PASSWORD)
 
     assert PASSWORD not in LedgerEntry.objects.get().body
