@@ -16,6 +16,7 @@ from activations.management.files import whole_file
 from activations.models import KeyPurpose, SigningKey
 from activations.services.actors import system_actor
 from activations.services.signing import KeyMade, create_root, issue_key, retire_root, rotate_key, trusted_roots
+from activations.services.witnessing.keys import verifier_key
 
 PURPOSES = [KeyPurpose.USAGE_LICENSE, KeyPurpose.CHECKPOINT]
 
@@ -103,12 +104,15 @@ def _purposes(options: dict[str, Any]) -> list[KeyPurpose]:
 
 
 def _listed(row: SigningKey) -> dict[str, Any]:
+    """With the verifier key (C2SP signed-note) of a checkpoint key, for auditors and witnesses."""
+    verifier = verifier_key(row, settings.LEDGER_ORIGIN)
     return {
         "purpose": row.purpose,
         "name": row.name,
         "serial": row.serial,
         "state": "current" if row.current else "retired",
         "valid_until": f"{row.not_after:%Y-%m-%d}",
+        **({"verifier_key": str(verifier)} if verifier else {}),
     }
 
 
