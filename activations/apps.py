@@ -1,3 +1,4 @@
+from contextlib import nullcontext
 from typing import Any
 
 from django.apps import AppConfig
@@ -11,8 +12,10 @@ class ActivationsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        # Importing the modules registers their checks and jobs; without the jobs a web process would not hear of mails.
+        # Importing the modules registers their checks, jobs and signals; without the jobs a web process would not
+        # hear of mails.
         from activations import checks, tasks  # noqa: F401
+        from activations.services import staff_signals  # noqa: F401
 
         pre_migrate.connect(_make_way, sender=self)
         post_migrate.connect(_complete, sender=self)
@@ -33,9 +36,13 @@ def _make_way(sender: AppConfig, *, using: str, plan: list[tuple[Any, bool]], **
 
 def _complete(sender: AppConfig, *, using: str, **kwargs: Any) -> None:
     """What every portal's database has besides its tables; runs after each migrate and changes only what is missing."""
-    from activations.models import License, first_rows, triggers
+    from activations.models import License, StaffEvent, first_rows, triggers
+    from activations.services.staff_trail import told_elsewhere
 
     connection = connections[using]
     triggers.install(connection)
-    if License._meta.db_table in connection.introspection.table_names():
-        first_rows.ensure(sender, using=using)
+    tables = connection.introspection.table_names()
+    if License._meta.db_table in tables:
+        # Some migrations back there is no staff trail that could tell what the roles were given.
+        with nullcontext() if StaffEvent._meta.db_table in tables else told_elsewhere():
+            first_rows.ensure(sender, using=using)

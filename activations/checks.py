@@ -1,13 +1,18 @@
-"""System checks of the database's own defences: `manage.py check --database default`, and each migrate."""
+"""System checks: of the database's own defences (`manage.py check --database default`, and each migrate), and of the
+witnesses that the settings name.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from django.core.checks import CheckMessage, Tags, Warning, register
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connections
 
+from activations.domain.witnesses import Witness, WitnessKind, read_witness
 from activations.models import triggers
 
 
@@ -26,3 +31,38 @@ def triggers_are_there(databases: Sequence[str] | None = None, **kwargs: Any) ->
         for alias in databases or []
         for name, problem in triggers.problems(connections[alias]).items()
     ]
+
+
+@register
+def witnesses_can_be_reached(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """Every address of LEDGER_WITNESSES is one that checkpoints can be sent to, and none is there twice."""
+    found: list[CheckMessage] = []
+    seen: set[str] = set()
+    for number, text in enumerate(settings.LEDGER_WITNESSES, 1):
+        try:
+            witness = read_witness(text)
+        except ValueError as error:
+            found.append(_unfit(f"Witness {number} of LEDGER_WITNESSES gets no checkpoints: {error}."))
+            continue
+        if witness.name in seen:
+            found.append(_unfit(f"Witness {number} of LEDGER_WITNESSES, {witness.name}, is there twice."))
+        seen.add(witness.name)
+        if witness.kind is WitnessKind.HTTP and witness.key is None:
+            found.append(_unchecked(witness))
+    return found
+
+
+def _unfit(message: str) -> Error:
+    return Error(
+        message,
+        hint="Separate witnesses by spaces, each file:///folder, mailto:name@example.com or https://prefix#key.",
+        id="activations.E010",
+    )
+
+
+def _unchecked(witness: Witness) -> Warning:
+    return Warning(
+        f"The cosignatures of {witness.name} are kept and not checked: LEDGER_WITNESSES names no key for it.",
+        hint="Write its key (name+hash+base64, whoever runs it has it) behind a #, as in https://prefix#key.",
+        id="activations.W010",
+    )

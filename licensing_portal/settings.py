@@ -94,6 +94,9 @@ if PRODUCTION and ACCEPT_TEST_REQUESTS:  # Design 9.20
 # Names the ledger in its signed checkpoints (C2SP tlog-checkpoint). Auditors know it by this name: never change it.
 LEDGER_ORIGIN = given("LEDGER_ORIGIN") or "licensing.localhost/ledger"
 
+# Who is sent each checkpoint, to keep it where we cannot reach it: file:///folder, mailto:address, https://prefix#key.
+LEDGER_WITNESSES = given("LEDGER_WITNESSES").split()
+
 # Of one customer within 12 months; above it an approval has to say so. 0: each approval has to.
 RESTORATIONS_A_YEAR = env.int("RESTORATIONS_A_YEAR", default=2)
 if RESTORATIONS_A_YEAR < 0:
@@ -122,6 +125,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "activations.admin.callers.Callers",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "activations.admin.errors.PortalErrors",
@@ -217,7 +221,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "fetch-mail": {"task": "activations.fetch_mail", **_often},
     "send-notices": {"task": "activations.send_notices", "schedule": 3600.0},
     "send-mails": {"task": "activations.send_mails", **_often},
+    # With a broker it only picks up what a worker left behind: a job is handed to one as soon as it is asked for.
+    "run-jobs": {"task": "activations.run_jobs", "schedule": 60.0 if CELERY_BROKER_URL else 5.0},
+    "sum-up-sign-ins": {"task": "activations.sum_up_sign_ins", "schedule": 60.0},
     "checkpoint-ledger": {"task": "activations.checkpoint_ledger", "schedule": 3600.0},
+    "send-checkpoints": {"task": "activations.send_checkpoints", "schedule": 60.0},
     "verify-ledger": {"task": "activations.verify_ledger", "schedule": 24 * 3600.0},
 }
 # Beat wakes at least this often and then saves its schedule file, by whose age a container's health is judged.
@@ -309,7 +317,8 @@ SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=365 * 86400) if PRO
 # The portal speaks for its own host name; its siblings and the browsers' preload list are the owner's decision.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 # Opt-in: without a proxy in front that sets this header, any client could claim to have come by TLS.
-if env.bool("PORTAL_BEHIND_TLS_PROXY", default=False):
+BEHIND_TLS_PROXY = env.bool("PORTAL_BEHIND_TLS_PROXY", default=False)
+if BEHIND_TLS_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 # A whole pasted mail thread with a block in it fits; more than that is no request.

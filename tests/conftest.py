@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import connections
+from django.db import connection, connections
 
 from tests import support
 from tests.mailroom.imap import ImapServer
@@ -21,6 +21,29 @@ ROOT = Path(__file__).resolve().parent.parent
 # Started in the background of a shell, a process ignores Ctrl-C, and so would every command that a test starts.
 if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In bin/test, which runs the portal's tests on both databases, some run once only: what touches no database runs
+    on SQLite, what a page shows on PostgreSQL, the stricter one. What services, constraints, triggers and locks do
+    runs on both.
+    """
+    if not os.environ.get("PORTAL_TESTS_ONCE"):
+        return
+    wanted = _is_page if connection.vendor == "sqlite" else _needs_no_database
+    left_out = [item for item in items if wanted(item)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if not wanted(item)]
+
+
+def _is_page(item: pytest.Item) -> bool:
+    return "sign_in" in getattr(item, "fixturenames", ()) or "tests/mailroom_web/" in item.path.as_posix()
+
+
+def _needs_no_database(item: pytest.Item) -> bool:
+    return not item.get_closest_marker("django_db") and not {"db", "transactional_db"} & set(
+        getattr(item, "fixturenames", ())
+    )
 
 
 def _service(variable: str, name: str) -> str:

@@ -15,6 +15,7 @@ PAGES = (
     "reply_texts",
     "requests",
     "restorations",
+    "staff_trail",
 )
 
 

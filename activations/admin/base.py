@@ -52,7 +52,6 @@ class ReadOnlyAdmin(_ModelAdmin):
     # What CSV and XLSX files of the list hold: heading -> path of the value from the row, or a function of the row.
     # Written down for each list, so that a new column of a table is in no file before somebody thought about it.
     export_columns: Mapping[str, list_export.Source] = {}
-    export_command = ""  # what writes more rows than a browser should wait for
     # Shown where the list has no row at all: what it will hold, and the page (label, URL name) on which that begins.
     empty_words = ""
     empty_link: tuple[str, str] | None = None

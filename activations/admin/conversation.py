@@ -217,7 +217,7 @@ def finding(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         text = text_to_open(row)
     except vault.VaultError:
-        sentence = "The original cannot be opened with the keys of this portal. Ask an administrator."
+        sentence = "The original was erased, or does not open with the keys of this portal. Ask an administrator."
         return desk_page(request, PasteForm(), Problem("The mail cannot be opened", (sentence,)))
     if not text:
         sentence = "There is nothing to go on with. Read the mail and paste what matters of it."

@@ -17,8 +17,8 @@ log = logging.getLogger(__name__)
 
 DATABASE_GONE = "The portal cannot reach its database at the moment, or it is too busy to answer."
 AGAIN = (
-    "Nothing was booked. Wait a minute and try again: sending the same Usage Request or code once more is always safe, "
-    "it is never booked twice. If this page comes back, tell an administrator."
+    "What you sent was most likely not booked. Wait a minute and send it again: the same Usage Request or code is "
+    "never booked twice, and the answer shows what was booked. If this page comes back, tell an administrator."
 )
 KEYS = "Nothing was booked. Tell an administrator what this page says; the text you pasted is still on the page before."
 

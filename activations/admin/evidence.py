@@ -11,10 +11,12 @@ from django.utils.http import content_disposition_header
 
 from activations.admin.access import actor_of, may, needs
 from activations.admin.base import page_of
+from activations.domain.staff_trail import StaffKind
 from activations.domain.words import Ability
 from activations.models import Evidence, Restoration
 from activations.services.evidence import LARGEST_FILE, EvidenceAdded, add_evidence, too_large
 from activations.services.results import BadInput, Refused
+from activations.services.staff_trail import record
 
 SOURCE = "admin"
 
@@ -53,7 +55,8 @@ def download(request: HttpRequest, pk: int, evidence_pk: int) -> HttpResponse:
     """The file as it was given. Whatever it holds, no browser runs or shows it on the portal's pages."""
     if not may(request):
         raise PermissionDenied("Your account has no role in the portal. Ask an administrator for one.")
-    file = get_object_or_404(Evidence, pk=evidence_pk, restoration_id=pk)
+    file = get_object_or_404(Evidence.objects.select_related("restoration"), pk=evidence_pk, restoration_id=pk)
+    record(StaffKind.FILE_DOWNLOADED, file.restoration.restoration_id, {"file": "evidence", "sha256": file.sha256})
     response = HttpResponse(bytes(file.content), content_type="application/octet-stream")
     response["Content-Disposition"] = content_disposition_header(True, file.name) or "attachment"
     response["X-Content-Type-Options"] = "nosniff"

@@ -20,11 +20,13 @@ class ValueFilter(admin.SimpleListFilter):
 
 
 class StaffFilter(ValueFilter):
-    """Rows whose field `parameter_name` names the chosen member of staff."""
+    """Rows whose field `parameter_name` names the chosen member of staff, or one of `others`, who are no accounts."""
+
+    others: tuple[str, ...] = ()
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         names = User.objects.order_by("username").values_list("username", flat=True)
-        return [(name, name) for name in names[:MOST_STAFF]]
+        return [(name, name) for name in [*names[:MOST_STAFF], *self.others]]
 
 
 class ConditionFilter(admin.SimpleListFilter):

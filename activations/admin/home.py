@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
-from activations import mail_queries, queries
+from activations import case_queries, mail_queries, queries
 from activations.admin.access import DESK, actor_of, may
 from activations.admin.base import page_of, when
 from activations.admin.forms import PasteForm
@@ -22,7 +22,9 @@ from activations.admin.mail_words import PRIORITIES, age
 from activations.admin.words import TITLES, Told, tell
 from activations.domain.ledger import Kind
 from activations.domain.words import Ability, Priority
+from activations.ledger_queries import witness_states
 from activations.models import License
+from activations.services.jobs.ledger_check import last_check, last_passed
 from activations.services.replies import SENDERS
 
 MOST_ROWS = 10
@@ -120,12 +122,14 @@ def _requests(request: HttpRequest) -> Block:
 
 
 def _sighted(request: HttpRequest) -> Block:
-    seen = _first(queries.sighted_tombstones())
+    """First those of whom this person asked for the restoration or approved it."""
+    mine = {row.tombstone.pk for row in case_queries.sighted_cases(actor_of(request).name)}
+    seen = sorted(_first(queries.sighted_tombstones()), key=lambda tombstone: tombstone.pk not in mine)
 
     def row(tombstone: Any) -> Row:
         name = f"{tombstone.activation.hostname or 'Unnamed host'}, {tombstone.license.customer.name}"
-        detail = f"{tombstone.tombstone_id}, asked again {when(tombstone.seen)}"
-        return Row(page_of(tombstone), name, detail)
+        yours = "your case; " if tombstone.pk in mine else ""
+        return Row(page_of(tombstone), name, f"{yours}{tombstone.tombstone_id}, asked again {when(tombstone.seen)}")
 
     empty = "No written-off host has asked again."
     return _block("Written-off hosts seen again", seen, row, empty, _list("tombstone", "settled_at__isempty=1"))
@@ -170,6 +174,23 @@ def _stuck(request: HttpRequest) -> Block:
     return _block("Mail that needs a person", found, row, empty, _list("outgoingmail", ""))
 
 
+def _ledger(request: HttpRequest) -> Block:
+    """What is wrong with the ledger, or with whoever keeps its checkpoints."""
+    found: list[Row] = []
+    url = reverse("admin:audit_check")
+    checked = last_check()
+    if checked is not None and not checked.result["holds"]:
+        number = checked.result["problems"]
+        found.append(Row(url, "The ledger does not hold", f"{number} problem{'s'[: number != 1]} found"))
+    for witness in witness_states():
+        if witness.problem:
+            since = f", since {when(witness.since)}" if witness.since else ""
+            found.append(Row(url, f"Witness {witness.name}", f"{witness.problem}{since}"))
+    passed = last_passed()
+    empty = f"It last passed its check {when(passed.ended_at)}." if passed else "It was not checked yet."
+    return _block("The ledger and its witnesses", found, lambda row: row, empty, url)
+
+
 _BLOCKS: tuple[tuple[tuple[Ability, ...], Callable[[HttpRequest], Block]], ...] = (
     ((Ability.DECIDE_RESTORATION,), _restorations),
     ((Ability.ISSUE,), _requests),
@@ -177,6 +198,7 @@ _BLOCKS: tuple[tuple[tuple[Ability, ...], Callable[[HttpRequest], Block]], ...] 
     (SENDERS, _mails),
     (SENDERS, _stuck),
     ((Ability.CREATE_LICENSE, Ability.CHANGE_LICENSE), _ending),
+    ((Ability.READ_STAFF_TRAIL,), _ledger),
 )
 
 

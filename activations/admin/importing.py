@@ -19,8 +19,8 @@ from django.views.decorators.cache import never_cache
 
 from activations.admin import once
 from activations.admin.access import actor_of, needs
-from activations.admin.list_export import BOM, cell
 from activations.admin.pages import page
+from activations.domain.staff_trail import StaffKind
 from activations.domain.words import Ability
 from activations.models import Contact, License, SentForm
 from activations.services import vault
@@ -35,7 +35,9 @@ from activations.services.importing import (
     plan_import,
     table_of,
 )
+from activations.services.list_files import BOM, cell
 from activations.services.results import BadInput, Refused
+from activations.services.staff_trail import record
 from activations.services.table_files import LARGEST_FILE, MOST_ROWS, Table, read_table
 
 SOURCE = "admin"
@@ -216,6 +218,7 @@ def license_keys(request: HttpRequest) -> HttpResponseBase:
         if sending.before:
             return _not_given_again(request)
         sending.done("The License Keys were given.", reverse(_IMPORTS[LICENSES].list_url))
+        record(StaffKind.KEYS_DOWNLOADED, "licenses", {"rows": len(kept["keys"])})
         made = [ImportedLicense(id, customer, allowed, key) for id, key, customer, allowed in kept["keys"]]
         return _csv_file("license-keys.csv", _key_rows(made))
 

@@ -46,4 +46,4 @@ class SigningKeyAdmin(ReadOnlyAdmin):
 
     @admin.display(description="certificate (public)")
     def certificate_pem(self, row: SigningKey) -> SafeString:
-        return format_html('<pre class="block">{}</pre>', ssl.DER_cert_to_PEM_cert(bytes(row.certificate)))
+        return format_html('<pre class="block" tabindex="0">{}</pre>', ssl.DER_cert_to_PEM_cert(bytes(row.certificate)))

@@ -12,10 +12,13 @@ from django.utils.safestring import SafeString
 
 from activations.admin.base import ReadOnlyAdmin, TimeFilter, when
 from activations.admin.filters import StaffFilter, ValueFilter
+from activations.admin.paging import CappedPaginator
 from activations.admin.words import tell, title_of
-from activations.domain.ledger import Kind
+from activations.domain.ledger import PORTAL_CHAIN, Kind
 from activations.domain.words import Ability
-from activations.models import LedgerEntry
+from activations.models import LedgerEntry, License
+
+MOST = 1000  # licenses of the customers that a search names
 
 
 class KindFilter(ValueFilter):
@@ -28,6 +31,7 @@ class KindFilter(ValueFilter):
 
 
 class ActorFilter(StaffFilter):
+    others = ("command-line", "automatic")
     title = "actor"
     parameter_name = "actor"
 
@@ -52,12 +56,25 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
         "source": "source",
         "hash": "hash",
     }
-    export_command = "manage.py export_ledger"
     empty_words = "The first entry is written when a license, a signing key or a staff account is made."
-    search_fields = ["chain"]
-    search_help_text = "Chain: a License ID, or portal"
+    search_fields = ["reason"]
+    search_help_text = "A License ID, portal, a customer, or words of a reason"
     public_id = ("LIC", "chain")
+    ordering = ("-at", "-id")  # by an index, alone and together with each filter
+    paginator = CappedPaginator
     fields = ["time", "chain", "seq", "what", "detail", "actor", "reason", "source", "content", "prev", "hash"]
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
+        """Besides ids and reasons: `portal`, and every license of the customers that are called so."""
+        term = search_term.strip()
+        if term == PORTAL_CHAIN:
+            return queryset.filter(chain=PORTAL_CHAIN), False
+        found, doubles = super().get_search_results(request, queryset, search_term)
+        if not term:
+            return found, doubles
+        licenses = License.objects.filter(customer__name__icontains=term)
+        theirs = list(licenses.values_list("license_id", flat=True)[:MOST])
+        return (found | queryset.filter(chain__in=theirs) if theirs else found), doubles
 
     @admin.display(description="time (UTC)", ordering="at")
     def time(self, row: LedgerEntry) -> str:
@@ -79,4 +96,4 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
     @admin.display(description="content that is hashed")
     def content(self, row: LedgerEntry) -> SafeString:
         pretty = json.dumps(json.loads(row.body), indent=2, ensure_ascii=False)
-        return format_html('<pre class="block">{}</pre>', pretty)
+        return format_html('<pre class="block" tabindex="0">{}</pre>', pretty)

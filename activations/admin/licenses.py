@@ -14,7 +14,7 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from activations import queries, upgrades
-from activations.admin import importing, license_changes, older_terms
+from activations.admin import importing, license_changes, older_terms, statements
 from activations.admin.access import actor_of, may
 from activations.admin.base import PagedAdmin, TimeFilter, badge
 from activations.admin.filters import ConditionFilter
@@ -130,6 +130,17 @@ class LicenseAdmin(PagedAdmin):
             action("replace-key", license_changes.replace_key),
             action("show-key", license_changes.show_key),
             action("older-terms", older_terms.older_terms),
+            action("statement", statements.statement),
+            path(
+                "<int:pk>/statement/<int:number>/",
+                self.admin_site.admin_view(statements.made),
+                name="license_statement_made",
+            ),
+            path(
+                "<int:pk>/statement/<int:number>/<str:format>/",
+                self.admin_site.admin_view(statements.download),
+                name="license_statement_file",
+            ),
             *super().get_urls(),
         ]
 
@@ -195,6 +206,7 @@ def license_actions(request: HttpRequest, license: License) -> list[LicenseActio
         action(*status, Ability.CHANGE_LICENSE),
         action("Show key", "show_key", Ability.SHOW_LICENSE_KEY, held_up=""),
         action("Replace key", "replace_key", Ability.CHANGE_LICENSE),
+        action("Statement", "statement", Ability.MAKE_STATEMENT, held_up=""),
         action("Revoke", "revoke", Ability.CHANGE_LICENSE, "danger"),
     ]
 

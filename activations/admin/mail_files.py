@@ -13,11 +13,13 @@ from django.views.decorators.http import require_http_methods
 from activations.admin import actions
 from activations.admin.access import actor_of, may, needs
 from activations.admin.inbox import READERS
+from activations.domain.staff_trail import StaffKind
 from activations.models import IncomingMail
 from activations.services import vault
 from activations.services.post.handing import TAKERS, take
 from activations.services.post.reading import look_again
 from activations.services.secret_text import secret_in_bytes
+from activations.services.staff_trail import record
 
 SOURCE = "admin"
 NO_KEY = "This file may hold a License Key or a deactivation code. A support lead or a license manager can download it."
@@ -33,12 +35,13 @@ def attachment(request: HttpRequest, pk: int, number: int) -> HttpResponse:
     try:
         files = look_again(mail).attachments
     except vault.VaultError:
-        raise Http404("The original of this mail cannot be opened.") from None
+        raise Http404("The original of this mail was erased, or cannot be opened.") from None
     if not 1 <= number <= len(files):
         raise Http404("This mail has no such file.")
     file = files[number - 1]
     name = file.name or f"file-{number}"
     if not secret_in_bytes(file.data):
+        record(StaffKind.FILE_DOWNLOADED, f"mail {mail.pk}", {"file": "attachment", "number": number})
         return _download(file.data, name)
     if not may(request, *TAKERS):
         raise PermissionDenied(NO_KEY)

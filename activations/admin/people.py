@@ -13,14 +13,18 @@ from django.urls import URLPattern, path
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from activations.admin import importing
+from activations.admin import importing, privacy
 from activations.admin.access import may
 from activations.admin.base import ReadOnlyAdmin, TimeFilter, link, when
 from activations.admin.filters import ConditionFilter
+from activations.domain.staff_trail import StaffKind
 from activations.domain.words import Ability
 from activations.models import Contact, Customer, Feature, Product
+from activations.models.privacy import PSEUDONYM_DOMAIN
 from activations.services.license_rules import bad_contact, bad_customer
+from activations.services.privacy.pseudonymise import MAY
 from activations.services.results import BadInput
+from activations.services.staff_trail import record
 
 MOST_LICENSES = 30  # of one customer on its page
 EDITORS = (Ability.CREATE_LICENSE, Ability.CHANGE_LICENSE)
@@ -60,6 +64,16 @@ class ContactInline(_TabularInline):
     form = ContactForm
     extra = 0
     can_delete = False
+    readonly_fields = ["forget"]
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ["name", "email", *(["forget"] if may(request, *MAY) else [])]
+
+    @admin.display(description="on request of the person")
+    def forget(self, row: Contact) -> SafeString | str:
+        if row.pk is None or row.email.endswith(f"@{PSEUDONYM_DOMAIN}"):
+            return "-"
+        return format_html('<a href="{}">Pseudonymise</a>', privacy.address_of(row))
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return may(request)
@@ -119,6 +133,7 @@ class CustomerAdmin(ReadOnlyAdmin):
         view = self.admin_site.admin_view
         return [
             path("import/", view(importing.import_customers_page), name="customer_import"),
+            path("contacts/<int:pk>/pseudonymise/", view(privacy.pseudonymise), name="customer_pseudonymise"),
             path("import/example.csv", view(importing.customers_example), name="customer_import_example"),
             *super().get_urls(),
         ]
@@ -127,6 +142,16 @@ class CustomerAdmin(ReadOnlyAdmin):
     def contacts_named(self, row: Customer) -> str:
         first, *more = [contact.email for contact in row.contacts.all()] or ["-"]
         return f"{first} and {len(more)} more" if more else first
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Mails go to contacts unasked, so who changed them stands in the staff trail; names and addresses do not."""
+        super().save_related(request, form, formsets, change)
+        contacts = [formset for formset in formsets if formset.model is Contact]
+        added = sum(len(formset.new_objects) for formset in contacts)
+        changed = sum(len(formset.changed_objects) for formset in contacts)
+        if added or changed or form.changed_data:
+            told = {"contacts_added": added, "contacts_changed": changed, "customer_made": not change}
+            record(StaffKind.CONTACTS_CHANGED, form.instance.name, told)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         has_licenses = obj is not None and obj.licenses.exists()
@@ -209,11 +234,14 @@ admin.site.unregister(User)
 admin.site.unregister(Group)
 
 
+def _is_self(request: HttpRequest, row: Any) -> bool:
+    return row is not None and row.pk == request.user.pk
+
+
 @admin.register(User)
 class StaffAdmin(ReadOnlyAdmin):
     nav_name = "Staff"
     readers = (Ability.MANAGE_STAFF, Ability.READ_LEDGER)
-    list_display = ["username", "roles", "is_active", "seen"]
     list_filter = ["groups", "is_active"]
     search_fields = ["username"]
     export_columns = {
@@ -223,7 +251,25 @@ class StaffAdmin(ReadOnlyAdmin):
         "superuser": "is_superuser",
         "last sign-in": "last_login",
     }
-    fields = ["name", "roles", "active", "superuser", "seen"]
+    fields = ["name", "roles", "address", "active", "superuser", "seen"]
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Everybody with a role has a page about themselves."""
+        return super().has_view_permission(request, obj) or (_is_self(request, obj) and may(request))
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """By `has_view_permission` the page decides whether to lead back to the list, which not everybody may see."""
+        response: Any = super().render_change_form(request, context, *args, **kwargs)
+        response.context_data["has_view_permission"] = may(request, *self.readers)
+        return response
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        shown = may(request, Ability.MANAGE_STAFF) or _is_self(request, obj)
+        return [name for name in self.fields or () if shown or name != "address"]
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        shown = may(request, Ability.MANAGE_STAFF)
+        return [name for name in ("username", "roles", "address", "is_active", "seen") if shown or name != "address"]
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).prefetch_related("groups")
@@ -232,6 +278,10 @@ class StaffAdmin(ReadOnlyAdmin):
     @admin.display(description="name")
     def name(self, row: User) -> str:
         return row.username
+
+    @admin.display(description="email")
+    def address(self, row: User) -> str:
+        return row.email or "none: reminders do not reach this person"
 
     @admin.display(description="active")
     def active(self, row: User) -> str:

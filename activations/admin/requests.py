@@ -126,11 +126,11 @@ class UsageRequestAdmin(DeskLinks):
 
     @admin.display(description="Usage Request")
     def block(self, row: UsageRequest) -> SafeString:
-        return format_html('<pre class="block">{}</pre>', row.text)
+        return format_html('<pre class="block" tabindex="0">{}</pre>', row.text)
 
     @admin.display(description="as received")
     def mail(self, row: UsageRequest) -> SafeString:
-        return format_html('<pre class="block">{}</pre>', row.received)
+        return format_html('<pre class="block" tabindex="0">{}</pre>', row.received)
 
 
 class InUseFilter(ConditionFilter):
@@ -283,4 +283,4 @@ class IntakeEntryAdmin(ReadOnlyAdmin):
 
     @admin.display(description="as submitted")
     def as_submitted(self, row: IntakeEntry) -> SafeString:
-        return format_html('<pre class="block">{}</pre>', without_secrets(row.text))
+        return format_html('<pre class="block" tabindex="0">{}</pre>', without_secrets(row.text))

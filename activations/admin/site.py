@@ -9,6 +9,7 @@ from typing import Any
 
 from django.apps import apps
 from django.contrib import admin
+from django.db import transaction
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -21,6 +22,7 @@ from activations.admin import (
     conversation,
     deactivation,
     desk,
+    exports,
     inbox,
     mail_files,
     outgoing,
@@ -28,6 +30,7 @@ from activations.admin import (
     several,
 )
 from activations.admin.access import DESK, may
+from activations.admin.audit import as_of, check, figures, standing_out, story
 from activations.admin.home import home
 from activations.admin.search import search
 from activations.domain.words import Ability
@@ -54,10 +57,18 @@ class NavJob:
 JOBS: dict[str, tuple[str, ...]] = {
     "Licenses": ("license", "activation", "usagerequest", "usagelicense", "reply", "customer"),
     "Restorations": ("restoration", "tombstone"),
-    "Audit": ("ledgerentry", "intakeentry"),
+    "Audit": ("ledgerentry", "staffevent", "intakeentry"),
     "Settings": ("product", "replytext", "signingkey", "auth.user"),
 }
 
+
+AUDIT_PAGES = {
+    "As of a day": "audit_as_of",
+    "What stands out": "audit_standing_out",
+    "Who decided what": "audit_decisions",
+    "Figures": "audit_figures",
+    "Check": "audit_check",
+}
 
 # After these pages what was pasted needs no keeping any more: it was answered, or booked.
 ANSWERS = ("desk_result", "desk_deactivated")
@@ -112,6 +123,9 @@ class PortalSite(admin.AdminSite):
             page("deactivate/", _or_desk(deactivation.deactivate), "desk_deactivate"),
             page("deactivated/<str:activation_id>/", deactivation.deactivated, "desk_deactivated"),
             *self._mail_urls(),
+            *self._audit_urls(),
+            path("exports/", self.admin_view(exports.exports), name="exports"),
+            path("exports/<int:pk>/file/", self.admin_view(exports.exported_file), name="exported_file"),
             path("search/", self.admin_view(search), name="search"),
             *super().get_urls(),
         ]
@@ -135,6 +149,24 @@ class PortalSite(admin.AdminSite):
             page("automatic-answers/", automatic_answers.automatic, "automatic_answers"),
         ]
 
+    def _audit_urls(self) -> list[URLPattern]:
+        def page(route: str, view: Callable[..., HttpResponseBase], name: str) -> URLPattern:
+            return path(f"audit/{route}", self.admin_view(view), name=name)
+
+        return [
+            page("as-of/", as_of.as_of, "audit_as_of"),
+            page("standing-out/", standing_out.standing_out, "audit_standing_out"),
+            page("decisions/", standing_out.who_decided, "audit_decisions"),
+            page("figures/", figures.figures, "audit_figures"),
+            page("check/", check.check, "audit_check"),
+            page("activations/<str:activation_id>/", story.story, "audit_story"),
+        ]
+
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        """A password is changed together with the row of the staff trail that says so."""
+        with transaction.atomic():
+            return super().password_change(request, extra_context)
+
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         context = super().each_context(request)
         if context.get("has_permission"):
@@ -147,6 +179,12 @@ class PortalSite(admin.AdminSite):
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         return super().index(request, {**home(request), **(extra_context or {})})
 
+    def app_index(  # type: ignore[override]  # it leads on instead of showing a page
+        self, request: HttpRequest, app_label: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponseBase:
+        """Django's page of all tables of an app: here pages stand under jobs, so it is the start page."""
+        return redirect("admin:index")
+
     def _navigation(self, request: HttpRequest) -> list[NavJob]:
         jobs = []
         items = [self._item(request, "Desk", reverse("admin:desk"))] if may(request, *DESK) else []
@@ -157,10 +195,15 @@ class PortalSite(admin.AdminSite):
             jobs.append(NavJob("Desk", items[0].url, any(item.current for item in items), tuple(items)))
         for job, names in JOBS.items():
             items = [item for name in names if (item := self._list_page(request, name)) is not None]
+            if job == "Audit" and may(request, Ability.READ_LEDGER):
+                items += [self._item(request, name, reverse(f"admin:{url}")) for name, url in AUDIT_PAGES.items()]
             if job == "Settings" and may(request, Ability.EDIT_REPLIES, Ability.READ_LEDGER):
                 items.append(self._item(request, "Automatic answers", reverse("admin:automatic_answers")))
             if items:
-                jobs.append(NavJob(job, items[0].url, any(item.current for item in items), tuple(items)))
+                # The story of an activation has no place of its own in the navigation; it is reached from other pages.
+                here = job == "Audit" and request.path.startswith(reverse("admin:audit_as_of").removesuffix("as-of/"))
+                current = here or any(item.current for item in items)
+                jobs.append(NavJob(job, items[0].url, current, tuple(items)))
         return jobs
 
     def _list_page(self, request: HttpRequest, name: str) -> NavItem | None:

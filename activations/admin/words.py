@@ -74,6 +74,11 @@ def title_of(kind: str) -> str:
     return _WORDS[kind][0] if kind in _WORDS else kind
 
 
+def detail_of(kind: str, data: Data) -> str:
+    """The particulars of an entry in words, from what it says; "" for a kind without words."""
+    return _WORDS[kind][1](data) if kind in _WORDS else ""
+
+
 def feature_words(features: list[dict[str, Any]]) -> str:
     return ", ".join(f"{f['code']} until {f['expires']}" if f["expires"] else str(f["code"]) for f in features)
 
@@ -128,9 +133,19 @@ def _automatic(data: Data) -> str:
     return f"{data['outcome']}, {data['customer'] or 'all customers'}: {said}"
 
 
+def _erased(data: Data) -> str:
+    counts = ", ".join(f"{table}: {count}" for table, count in data["erased"].items())
+    whom = data.get("pseudonym") or f"before {data.get('before', '-')}"
+    return f"{whom}; erased: {counts or 'nothing'}"
+
+
 def _taken(data: Data) -> str:
     what = f"File {data['file']} of mail" if data["file"] else "Mail"
     return f"{what} {data['mail']} in conversation [CL-{data['conversation'] or '-'}], SHA-256 {data['sha256'][:16]}"
+
+
+def _statement(data: Data) -> str:
+    return f"As of {data['as_of'][:16].replace('T', ' ')}, entries: {data['length']}"
 
 
 _ACTIVATION = _pattern("{activation_id}")
@@ -168,6 +183,7 @@ _WORDS: dict[str, tuple[str, Callable[[Data], str]]] = {
     Kind.TOMBSTONE_PLACED: ("Host written off", _pattern("{tombstone_id} ({kind}) for {activation_id}")),
     Kind.TOMBSTONE_SIGHTED: ("Written-off host seen again", _pattern("{tombstone_id}")),
     Kind.TOMBSTONE_SETTLED: ("Written-off host settled", _pattern("{tombstone_id}: {how}")),
+    Kind.STATEMENT_MADE: ("Statement made for the customer", _statement),
     Kind.SIGNING_KEY_CREATED: ("Signing key made", _pattern("{name} ({serial}), {purpose}")),
     Kind.SIGNING_KEY_RETIRED: ("Signing key retired", _pattern("{serial}, {purpose}")),
     Kind.STAFF_CREATED: ("Staff account made", _pattern("{username}, {role}")),
@@ -175,8 +191,11 @@ _WORDS: dict[str, tuple[str, Callable[[Data], str]]] = {
     Kind.STAFF_ENABLED: ("Staff account enabled", _pattern("{username}")),
     Kind.REPLY_TEXT_CHANGED: ("Reply text changed", _pattern("{kind}, version {version}")),
     Kind.AUTOMATIC_ANSWER_CHANGED: ("Automatic answers changed", _automatic),
+    Kind.CONTACT_PSEUDONYMISED: ("Contact pseudonymised", _erased),
+    Kind.MAILS_FORGOTTEN: ("Old mails forgotten", _erased),
+    Kind.MAILS_HELD: ("Queued mails held after a restore", _pattern("Mails: {mails}")),
     Kind.MAIL_TAKEN: ("Original of a mail handed out", _taken),
-    Kind.LEDGER_EXPORTED: ("Ledger exported", _nothing),
+    Kind.LEDGER_EXPORTED: ("Ledger exported", _pattern("As {format}, entries: {entries}")),
     Kind.LIST_EXPORTED: ("List exported", _pattern("{list} as {format}, rows: {rows}")),
     Kind.LIST_IMPORTED: ("List imported", _pattern("{list}, rows: {rows}")),
 }

@@ -302,4 +302,5 @@ _STEPS: dict[str, Step] = {
     Kind.TOMBSTONE_PLACED: _tombstone_placed,
     Kind.TOMBSTONE_SIGHTED: _tombstone_sighted,
     Kind.TOMBSTONE_SETTLED: _tombstone_settled,
+    Kind.STATEMENT_MADE: _nothing,
 }

@@ -54,6 +54,7 @@ class Kind(StrEnum):
     TOMBSTONE_PLACED = "tombstone.placed"
     TOMBSTONE_SIGHTED = "tombstone.sighted"
     TOMBSTONE_SETTLED = "tombstone.settled"
+    STATEMENT_MADE = "statement.made"
     SIGNING_KEY_CREATED = "signing_key.created"
     SIGNING_KEY_RETIRED = "signing_key.retired"
     STAFF_CREATED = "staff.created"
@@ -64,6 +65,9 @@ class Kind(StrEnum):
     LIST_IMPORTED = "list.imported"
     REPLY_TEXT_CHANGED = "reply_text.changed"
     AUTOMATIC_ANSWER_CHANGED = "automatic_answer.changed"
+    CONTACT_PSEUDONYMISED = "contact.pseudonymised"
+    MAILS_FORGOTTEN = "mails.forgotten"
+    MAILS_HELD = "mails.held"
     MAIL_TAKEN = "mail.taken"
 
 

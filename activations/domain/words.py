@@ -107,6 +107,16 @@ class OutgoingState(StrEnum):
     DROPPED = "dropped"  # a person decided not to send it
 
 
+class JobState(StrEnum):
+    """Of work that a person asked for and does not wait for."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
 # What went wrong so that a person has to decide what becomes of the mail.
 UNDECIDED = (OutgoingState.UNKNOWN, OutgoingState.FAILED, OutgoingState.BOUNCED)
 
@@ -141,13 +151,17 @@ class Ability(StrEnum):
     CHANGE_LICENSE = "change_license_terms"
     SHOW_LICENSE_KEY = "show_license_key"
     EDIT_REPLIES = "edit_replies"
+    MAKE_STATEMENT = "make_statement"
     READ_LEDGER = "read_ledger"
+    READ_STAFF_TRAIL = "read_staff_trail"
     CHECKPOINT_LEDGER = "checkpoint_ledger"
     MANAGE_KEYS = "manage_signing_keys"
     MANAGE_STAFF = "manage_staff"
 
 
-_AGENT = frozenset({Ability.ISSUE, Ability.DEACTIVATE, Ability.MARK_LOST, Ability.REQUEST_RESTORATION})
+_AGENT = frozenset(
+    {Ability.ISSUE, Ability.DEACTIVATE, Ability.MARK_LOST, Ability.REQUEST_RESTORATION, Ability.MAKE_STATEMENT}
+)
 
 ROLES: dict[str, frozenset[Ability]] = {
     "support-agent": _AGENT,
@@ -158,12 +172,19 @@ ROLES: dict[str, frozenset[Ability]] = {
             Ability.CHANGE_LICENSE,
             Ability.SHOW_LICENSE_KEY,
             Ability.EDIT_REPLIES,
+            Ability.MAKE_STATEMENT,
             Ability.READ_LEDGER,
         }
     ),
-    "auditor": frozenset({Ability.READ_LEDGER}),
+    "auditor": frozenset({Ability.READ_LEDGER, Ability.READ_STAFF_TRAIL}),
     "administrator": frozenset(
-        {Ability.MANAGE_KEYS, Ability.MANAGE_STAFF, Ability.CHECKPOINT_LEDGER, Ability.READ_LEDGER}
+        {
+            Ability.MANAGE_KEYS,
+            Ability.MANAGE_STAFF,
+            Ability.CHECKPOINT_LEDGER,
+            Ability.READ_LEDGER,
+            Ability.READ_STAFF_TRAIL,
+        }
     ),
 }
 

@@ -10,8 +10,17 @@ from activations.models.activations import (
 )
 from activations.models.catalog import Billing, Feature, Product
 from activations.models.desk import Evidence, Reply, ReplyText, SavedFilter, SentForm
+from activations.models.jobs import Job, JobPart
 from activations.models.keys import KeyPurpose, PortalSecret, SigningKey
-from activations.models.ledger import LedgerChain, LedgerCheckpoint, LedgerEntry, LedgerLeaf
+from activations.models.ledger import (
+    LedgerChain,
+    LedgerCheckpoint,
+    LedgerEntry,
+    LedgerLeaf,
+    LedgerTile,
+    WitnessReceipt,
+    WitnessState,
+)
 from activations.models.licenses import License, LicenseTerms, RetiredKey, Seat
 from activations.models.mail import (
     AutomaticAnswer,
@@ -24,7 +33,9 @@ from activations.models.mail import (
     OutgoingMail,
 )
 from activations.models.people import Contact, Customer
+from activations.models.privacy import Erasure
 from activations.models.requests import Instance, IntakeEntry, UsageRequest
+from activations.models.staff_trail import FailedSignIns, StaffEvent
 
 __all__ = [
     "Activation",
@@ -34,17 +45,22 @@ __all__ = [
     "Conversation",
     "ConversationNote",
     "Customer",
+    "Erasure",
     "Evidence",
+    "FailedSignIns",
     "Feature",
     "Finding",
     "IncomingMail",
     "Instance",
     "IntakeEntry",
+    "Job",
+    "JobPart",
     "KeyPurpose",
     "LedgerChain",
     "LedgerCheckpoint",
     "LedgerEntry",
     "LedgerLeaf",
+    "LedgerTile",
     "License",
     "LicenseTerms",
     "MailSource",
@@ -62,7 +78,10 @@ __all__ = [
     "SentForm",
     "Sighting",
     "SigningKey",
+    "StaffEvent",
     "Tombstone",
     "UsageLicense",
     "UsageRequest",
+    "WitnessReceipt",
+    "WitnessState",
 ]

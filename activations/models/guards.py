@@ -19,12 +19,22 @@ from activations.models.activations import (
     UsageLicense,
 )
 from activations.models.desk import Evidence, Reply, ReplyText
+from activations.models.erasable import ERASABLE, booked, wrongly_erased
 from activations.models.keys import PortalSecret, SigningKey
-from activations.models.ledger import LedgerChain, LedgerCheckpoint, LedgerEntry, LedgerLeaf
+from activations.models.ledger import (
+    LedgerChain,
+    LedgerCheckpoint,
+    LedgerEntry,
+    LedgerLeaf,
+    LedgerTile,
+    WitnessReceipt,
+)
 from activations.models.licenses import License, LicenseTerms, RetiredKey, Seat
 from activations.models.mail import Conversation, ConversationNote, IncomingMail, MailSource, OutgoingMail
+from activations.models.privacy import Erasure
 from activations.models.requests import Instance, IntakeEntry, UsageRequest
 from activations.models.rules import LOCKS, OPEN_REQUEST, POSTGRESQL, SPECIAL, SQLITE, Event, Rule, differs
+from activations.models.staff_trail import StaffEvent
 
 
 @dataclass(frozen=True)
@@ -47,13 +57,16 @@ PARTIAL = {
     "one_active_activation_per_instance": "{row}.\"state\" = 'active'",
     "one_open_restoration_per_activation": "{row}.\"state\" = 'requested'",
     "request_counter_once": '{row}."in_line"',
+    "staff_event_once_per_entry": '{row}."seq" IS NOT NULL',
     "one_current_key_per_purpose": '{row}."current" AND {row}."purpose" <> \'root\'',
 }
 
 INSERT_ONLY: dict[type[Model], str] = {
     LedgerEntry: "ledger entries",
     LedgerLeaf: "leaves of the ledger's tree",
+    LedgerTile: "tiles of the ledger's tree",
     LedgerCheckpoint: "ledger checkpoints",
+    WitnessReceipt: "receipts of witnesses",
     UsageLicense: "Usage Licenses",
     LicenseTerms: "revisions of license terms",
     RevealedCode: "revealed deactivation codes",
@@ -65,6 +78,8 @@ INSERT_ONLY: dict[type[Model], str] = {
     Evidence: "evidence",
     MailSource: "mails as they came",
     ConversationNote: "notes on conversations",
+    StaffEvent: "events of the staff trail",
+    Erasure: "records of what was erased",
 }
 KEPT: dict[type[Model], str] = {
     LedgerChain: "ledger chains",
@@ -138,19 +153,28 @@ def _general(model: type[Model], plural: str, event: Event) -> Iterable[Rule]:
 
 def _unchanged(model: type[Model], plural: str) -> Iterable[Rule]:
     if model in INSERT_ONLY:
-        yield Rule("TRUE", f"{plural} are never changed")
+        # What stands in them may be erased for the sake of a person, by an entry of the ledger that says so.
+        wrong = f"NOT {booked(model)} OR {_changed(model)}" if model in ERASABLE else "TRUE"
+        yield Rule(wrong, f"{plural} are never changed")
     elif model in MAY_CHANGE:
-        yield Rule(differs(_fixed_columns(model)), f"of {plural} only {', '.join(MAY_CHANGE[model])} may change")
+        yield Rule(_changed(model), f"of {plural} only {', '.join(MAY_CHANGE[model])} may change")
     else:
         named = ", ".join(NEVER_CHANGES[model])
         yield Rule(differs(_fixed_columns(model)), f"of {plural} these never change: {named}")
 
 
+def _changed(model: type[Model]) -> str:
+    """That a fixed column changes, or an erasable one without a booked erasure."""
+    erasable = ERASABLE.get(model, {})
+    fixed = [column for column in _fixed_columns(model) if column not in erasable]
+    return " OR ".join([differs(fixed), *(wrongly_erased(model, column) for column in erasable)])
+
+
 def _fixed_columns(model: type[Model]) -> list[str]:
-    """A column added later to a model of MAY_CHANGE is fixed until it is named there."""
+    """A column added later to a model of MAY_CHANGE or INSERT_ONLY is fixed until it is named there."""
     columns = _columns(model)
-    if model in MAY_CHANGE:
-        return [column for name, column in columns.items() if name not in MAY_CHANGE[model]]
+    if model in MAY_CHANGE or model in INSERT_ONLY:
+        return [column for name, column in columns.items() if name not in MAY_CHANGE.get(model, ())]
     return [columns[name] for name in NEVER_CHANGES[model]]
 
 

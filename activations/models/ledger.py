@@ -41,6 +41,7 @@ class LedgerEntry(models.Model):
         indexes = [
             models.Index(fields=["at"], name="ledger_at"),
             models.Index(fields=["kind", "at"], name="ledger_kind_at"),
+            models.Index(fields=["actor", "at"], name="ledger_actor_at"),
         ]
 
     def __str__(self) -> str:
@@ -55,6 +56,25 @@ class LedgerLeaf(models.Model):
 
     def __str__(self) -> str:
         return f"leaf {self.index}"
+
+
+class LedgerTile(models.Model):
+    """256 consecutive hashes of the Merkle tree (C2SP tlog-tiles, height 8), written once they are all there.
+
+    Level 0 holds leaf hashes, each level above the roots of full tiles of the level below. Partial tiles are computed.
+    """
+
+    level = models.PositiveSmallIntegerField()
+    index = models.PositiveBigIntegerField()
+    hashes = models.BinaryField("256 hashes of 32 bytes, one behind the other")
+    root = models.BinaryField("the root over them")
+
+    class Meta:
+        ordering = ["level", "index"]
+        constraints = [models.UniqueConstraint(fields=["level", "index"], name="ledger_tile_once")]
+
+    def __str__(self) -> str:
+        return f"tile {self.level}/{self.index}"
 
 
 class LedgerCheckpoint(models.Model):
@@ -72,3 +92,37 @@ class LedgerCheckpoint(models.Model):
 
     def __str__(self) -> str:
         return f"checkpoint {self.size}"
+
+
+class WitnessReceipt(models.Model):
+    """A checkpoint that a witness has: what we sent it, and what it answered. See `domain.witnesses` for its name."""
+
+    witness = models.CharField(max_length=500)
+    size = models.PositiveBigIntegerField("entries that the checkpoint covers")
+    leaves = models.PositiveBigIntegerField("leaf hashes that the witness has, from the first on", default=0)
+    at = models.DateTimeField()
+    answer = models.TextField("cosignature lines, or the mail's key", blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["witness", "size"], name="one_receipt_per_checkpoint")]
+
+    def __str__(self) -> str:
+        return f"{self.witness} has checkpoint {self.size}"
+
+
+class WitnessState(models.Model):
+    """How sending to a witness stands: when it is tried again, and what is wrong, in words, while something is.
+
+    `contradicts`: it holds something that our ledger does not continue, or says so.
+    """
+
+    witness = models.CharField(max_length=500, unique=True)
+    attempts = models.PositiveIntegerField("failed ones since the last that went well", default=0)
+    next_attempt_at = models.DateTimeField()
+    problem = models.TextField(blank=True)
+    contradicts = models.BooleanField(default=False)
+    since = models.DateTimeField("when the problem began", null=True)
+
+    def __str__(self) -> str:
+        return f"{self.witness}: {self.problem or 'well'}"

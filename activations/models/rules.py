@@ -12,12 +12,22 @@ from enum import Enum
 
 from django.db.models import Model
 
-from activations.domain.ledger import GENESIS
+from activations.domain.ledger import GENESIS, PORTAL_CHAIN, Kind
+from activations.domain.tiles import HASH_BYTES, TILE_BYTES, WIDTH
 from activations.domain.words import ActivationState, LicenseStatus, RequestState, RestorationState
 from activations.models.activations import Activation, Restoration, Tombstone, UsageLicense
-from activations.models.ledger import LedgerChain, LedgerCheckpoint, LedgerEntry, LedgerLeaf
+from activations.models.ledger import (
+    LedgerChain,
+    LedgerCheckpoint,
+    LedgerEntry,
+    LedgerLeaf,
+    LedgerTile,
+    WitnessReceipt,
+)
 from activations.models.licenses import License, Seat
+from activations.models.privacy import Erasure
 from activations.models.requests import Instance, UsageRequest
+from activations.models.staff_trail import StaffEvent
 
 POSTGRESQL, SQLITE = "postgresql", "sqlite"
 OPEN_REQUEST = ("state", "code", "refusal", "epoch", "in_line")  # what may change until it is answered or declined
@@ -121,7 +131,29 @@ _CHAIN_HEAD = Rule(
     'AND e."hash" = NEW."head")',
     "the length and head of a ledger chain are those of one of its entries",
 )
+_ENTRY = 'SELECT 1 FROM "activations_ledgerentry" AS e WHERE'
 _LEAVES = 'COALESCE((SELECT max(l."index") + 1 FROM "activations_ledgerleaf" AS l), 0)'
+_LEDGER_TILE = (
+    Rule(
+        "typeof(NEW.\"hashes\") <> 'blob' OR typeof(NEW.\"root\") <> 'blob'",
+        "the hashes of a tile are bytes",
+        SQLITE,
+    ),
+    Rule(
+        f'length(NEW."hashes") <> {TILE_BYTES} OR length(NEW."root") <> {HASH_BYTES}',
+        f"a tile of the ledger's tree is full: {WIDTH} hashes of {HASH_BYTES} bytes",
+    ),
+    Rule(
+        'NEW."index" <> COALESCE((SELECT max(t."index") + 1 FROM "activations_ledgertile" AS t '
+        'WHERE t."level" = NEW."level"), 0)',
+        "the tiles of a level are numbered from 0 without gaps",
+    ),
+    Rule(
+        f'(NEW."index" + 1) * {WIDTH} > (CASE WHEN NEW."level" = 0 THEN {_LEAVES} ELSE COALESCE((SELECT '
+        'max(t."index") + 1 FROM "activations_ledgertile" AS t WHERE t."level" = NEW."level" - 1), 0) END)',
+        "a tile of the ledger's tree stands over leaves or tiles that are there",
+    ),
+)
 _SEAT_OF_LICENSE = Rule(
     'NEW."seat_id" IS NOT NULL AND NOT EXISTS (SELECT 1 FROM "activations_seat" AS s '
     'WHERE s."id" = NEW."seat_id" AND s."license_id" = NEW."license_id")',
@@ -139,6 +171,13 @@ SPECIAL: dict[tuple[type[Model], Event], tuple[Rule, ...]] = {
         Rule(
             f'NEW."index" <> {_LEAVES}',
             "the leaves of the ledger's tree are numbered from 0 without gaps",
+        ),
+    ),
+    (LedgerTile, Event.INSERT): _LEDGER_TILE,
+    (WitnessReceipt, Event.INSERT): (
+        Rule(
+            'NOT EXISTS (SELECT 1 FROM "activations_ledgercheckpoint" AS c WHERE c."size" = NEW."size")',
+            "a witness has got a checkpoint that there is",
         ),
     ),
     # The leaves only grow and a size is unique, so each checkpoint covers more than the one before it.
@@ -237,6 +276,20 @@ SPECIAL: dict[tuple[type[Model], Event], tuple[Rule, ...]] = {
         Rule(
             f"OLD.\"state\" <> '{RestorationState.REQUESTED}'",
             "a restoration is decided once and stays as decided",
+        ),
+    ),
+    (Erasure, Event.INSERT): (
+        Rule(
+            f'NOT EXISTS ({_ENTRY} e."chain" = \'{PORTAL_CHAIN}\' AND e."seq" = NEW."seq" '
+            f"AND e.\"kind\" IN ('{Kind.CONTACT_PSEUDONYMISED}', '{Kind.MAILS_FORGOTTEN}'))",
+            "what is erased is booked in the portal's chain first",
+        ),
+    ),
+    (StaffEvent, Event.INSERT): (
+        Rule(
+            f'NEW."seq" IS NOT NULL AND NOT EXISTS ({_ENTRY} e."chain" = NEW."chain" AND e."seq" = NEW."seq" '
+            'AND e."kind" = NEW."kind" AND e."actor" = NEW."actor")',
+            "an event of the staff trail that names a ledger entry has its kind and actor",
         ),
     ),
     (Tombstone, Event.UPDATE): (

@@ -13,6 +13,7 @@ from activations.domain.ledger import GENESIS, PORTAL_CHAIN, Entry, Kind
 from activations.domain.words import Actor
 from activations.models import LedgerChain, LedgerCheckpoint, LedgerEntry, License
 from activations.services.results import plain_lines
+from activations.services.staff_trail import record_booked
 
 
 def lock_license(pk: int) -> License:
@@ -87,6 +88,7 @@ class Book:
         if error is not None or not self._entries:
             return
         LedgerEntry.objects.bulk_create([_row(entry, self.now) for entry in self._entries])
+        record_booked(self._entries, self.now)
         last = self._entries[-1]
         LedgerChain.objects.filter(name=self._chain).update(length=last.seq, head=last.hash, latest_at=self.now)
 

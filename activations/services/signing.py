@@ -1,6 +1,7 @@
 """The only module that touches a private signing key.
 
-It signs two things, both type-checked: a Usage License and a ledger checkpoint. It never signs bytes it was given.
+It signs three things, all type-checked: a Usage License, a license statement and a ledger checkpoint. It never signs
+bytes it was given.
 Private keys are stored encrypted (see `vault`); the certificate of each is issued by a vendor root that the client
 pins (Design 4, 9.13).
 """
@@ -16,6 +17,7 @@ from datetime import datetime, timedelta
 
 from chariot_license.protocol.certificates import Purpose, issue_certificate, make_root, serial_hex
 from chariot_license.protocol.license import UsageLicense, sign_license
+from chariot_license.protocol.statement import StatementClaims, sign_statement
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -70,6 +72,10 @@ class Signer:
     def sign_usage_license(self, license: UsageLicense) -> bytes:
         """The COSE_Sign1 bytes of the Usage License, with this key's certificate in it."""
         return sign_license(license, self._private, self.certificate)
+
+    def sign_statement(self, claims: StatementClaims) -> bytes:
+        """The COSE_Sign1 bytes of a license statement, with this key's certificate in it."""
+        return sign_statement(claims, self._private, self.certificate)
 
     def sign_checkpoint(self, checkpoint: Checkpoint) -> str:
         """A C2SP signed note: the checkpoint, then one Ed25519 signature line."""

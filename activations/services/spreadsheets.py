@@ -1,4 +1,4 @@
-"""Text that goes into a file for a spreadsheet: never taken for a formula (docs/auditors.md, "Exports")."""
+"""Text that goes into a file for a spreadsheet: never taken for a formula (docs/audit.md, "Exports")."""
 
 from __future__ import annotations
 

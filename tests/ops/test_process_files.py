@@ -18,6 +18,7 @@ from tests.mailroom.imap import ImapServer
 from tests.mailroom.smtp import catching
 from tests.ops.processes import ROOT, answer, environment, free_port, manage, production, run, started, until
 from tests.ops.procfile import PROCFILE, running
+from tests.ops.test_configuration import documented
 from tests.system.post_office import PostOffice, imaps_url, staffed_portal
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -52,9 +53,39 @@ def test_the_portals_processes_wait_for_migrations_and_services(name: str) -> No
     }
 
 
+SET_BY_COMPOSE = {"PORTAL_PROFILE", "DATABASE_URL", "REDIS_URL"}
+
+
+@pytest.mark.parametrize("name", PORTAL_SERVICES)
+def test_every_documented_variable_reaches_every_process_of_the_portal(name: str) -> None:
+    """From the shell or from .env: NAME without a value is passed on where it is set, and else not set at all."""
+    handed = COMPOSE["services"][name]["environment"]
+    by_image = set(re.findall(r"^(?:ENV|   ) ([A-Z_]+)=", DOCKERFILE, flags=re.MULTILINE))
+    assert set(handed) | by_image >= documented()
+    assert set(handed) <= documented()
+    for variable in set(handed) - SET_BY_COMPOSE:
+        value = handed[variable]
+        assert value is None or value.startswith(f"${{{variable}:"), variable
+        assert value is not None or variable not in by_image, f"{variable} would be unset in the container"
+
+
+def test_the_first_lines_of_compose_name_all_that_must_be_set() -> None:
+    text = (ROOT / "docker-compose.yml").read_text()
+    needed = set(re.findall(r"\$\{([A-Z_]+):\?set \1", text))
+    assert needed == {
+        "SECRET_KEY",
+        "KEY_ENCRYPTION_KEY",
+        "ALLOWED_HOSTS",
+        "POSTGRES_PASSWORD",
+        "EMAIL_URL",
+        "LEDGER_ORIGIN",
+    }
+    assert set(re.findall(r"([A-Z_]+)=", text.split("x-portal:")[0])) == needed
+
+
 def test_no_secret_stands_in_the_files_and_none_has_a_default() -> None:
     variables = COMPOSE["services"]["web"]["environment"]
-    for name in ("SECRET_KEY", "KEY_ENCRYPTION_KEY", "ALLOWED_HOSTS"):
+    for name in ("SECRET_KEY", "KEY_ENCRYPTION_KEY", "ALLOWED_HOSTS", "EMAIL_URL", "LEDGER_ORIGIN"):
         assert variables[name].startswith(f"${{{name}:?set {name}"), variables[name]
     assert "${POSTGRES_PASSWORD:?" in variables["DATABASE_URL"]
     assert "${POSTGRES_PASSWORD:?" in COMPOSE["services"]["postgres"]["environment"]["POSTGRES_PASSWORD"]

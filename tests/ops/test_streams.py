@@ -29,7 +29,7 @@ READING = {
 }
 # What some of them end with and print first when all is well.
 PLAIN = {
-    "export": (0, '{"hash": "'),
+    "export": (0, '{"export": "chariot-ledger-1"'),
     "verify": (0, "entries: "),
     "refused": (1, '{"outcome": "refused", "code": "account-exists"'),
     "bad-usage": (2, '{"outcome": "bad-input", "code": "usage"'),

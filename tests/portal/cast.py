@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from django.db import transaction
+
 from activations.domain.decisions import Chosen
+from activations.domain.ledger import Kind
 from activations.domain.words import ROLES, Actor, Choice
 from activations.models import Activation, KeyPurpose, LedgerEntry, License
 from activations.models.activations import OCCUPYING
+from activations.services.booking import portal_book
 from activations.services.issue import Submission, submit_usage_request
 from activations.services.licenses import FeatureTerm, LicenseCreated, create_license
 from activations.services.signing import KeyMade, create_root, issue_key
@@ -36,6 +40,13 @@ def make_license(*, allowed: int = 2, customer: str = "Acme Water", **terms: obj
     made = create_license(customer=customer, allowed=allowed, actor=MANAGER, source=SOURCE, **terms)  # type: ignore[arg-type]
     assert isinstance(made, LicenseCreated), made
     return made
+
+
+def book_many(count: int) -> None:
+    """So many entries of the portal's own chain, in one booking."""
+    with transaction.atomic(), portal_book(actor=AUDITOR, source=SOURCE) as book:
+        for number in range(count):
+            book.add(Kind.LEDGER_EXPORTED, {"entries": number})
 
 
 def issue(

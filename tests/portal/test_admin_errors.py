@@ -30,7 +30,7 @@ def test_a_database_that_is_gone_gives_a_page_that_says_to_try_again(sign_in: Si
     assert page.status_code == 503
     assert page.headers["Retry-After"] == "30"
     assert "cannot reach its database" in text
-    assert "Nothing was booked." in text
+    assert "never booked twice" in text
     assert "db.internal" not in text
 
 

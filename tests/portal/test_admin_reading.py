@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ from activations.models import (
     PortalSecret,
     Restoration,
     SigningKey,
+    StaffEvent,
     Tombstone,
     UsageLicense,
     UsageRequest,
@@ -50,6 +52,7 @@ LISTS = {
     "product": EVERYBODY,
     "ledgerentry": READERS,
     "signingkey": READERS,
+    "staffevent": {"auditor", "administrator"},
     "intakeentry": EVERYBODY,
     "conversation": EVERYBODY,
     "outgoingmail": EVERYBODY,
@@ -103,6 +106,7 @@ def row_of(name: str) -> int:
         "tombstone": Tombstone,
         "ledgerentry": LedgerEntry,
         "signingkey": SigningKey,
+        "staffevent": StaffEvent,
         "intakeentry": IntakeEntry,
     }
     model = models.get(name)
@@ -331,3 +335,11 @@ def test_every_role_is_in_the_cast() -> None:
 )
 def test_no_filter_can_guess_at_what_no_page_shows(sign_in: Callable[[str], Browser], role: str, address: str) -> None:
     assert sign_in(role).client.get(address).status_code == 400
+
+
+def test_the_jobs_in_the_navigation_and_no_list_of_tables(sign_in: SignIn) -> None:
+    lead = sign_in("lead")
+    page = lead.get(reverse("admin:index"))
+    jobs = re.findall(r"<a[^>]*>([^<]+)</a>", page.html.split('class="jobs"')[1].split("</nav>")[0])
+    assert jobs == ["Desk", "Licenses", "Restorations", "Audit", "Settings"]
+    assert lead.get(reverse("admin:app_list", args=["activations"])).path == reverse("admin:index")

@@ -55,7 +55,18 @@ from activations.services.post.automatic import allow
 from activations.services.replies import TextChanged, change_text, text_in_use
 from activations.services.results import BadInput, Refused
 from activations.services.signing import rotate_key
-from tests.portal.cast import ADMINISTRATOR, AGENT, LEAD, MANAGER, SOURCE, answered, issue, make_keys, make_license
+from tests.portal.cast import (
+    ADMINISTRATOR,
+    AGENT,
+    LEAD,
+    MANAGER,
+    SOURCE,
+    answered,
+    book_many,
+    issue,
+    make_keys,
+    make_license,
+)
 from tests.portal.chariot import Chariot, host
 from tests.portal.tampering import CHANGES, LATER, NAMES, UNBOOKED, UNTOLD, Change
 from tests.support import without_triggers
@@ -70,6 +81,7 @@ PNG = bytes.fromhex("89504e470d0a1a0a0000000d49484452") + bytes(40)
 def make_eventful() -> None:
     """A license with rows of every kind, in every state that has columns of its own, and checkpoints on the way."""
     make_keys()
+    book_many(260)  # enough for a tile of the ledger's tree
     make_license(customer="Beta Mills")
     made = make_license(allowed=6)
     pump, mill, kiln, weir, dam = (

@@ -208,7 +208,14 @@ def test_a_secret_of_one_kind_does_not_open_as_another() -> None:
 def test_a_clock_that_was_ahead_once_lets_no_certificate_begin_in_the_future(ahead: timedelta) -> None:
     with time_machine.travel(timezone.now() + ahead):
         book_list_export(
-            name="licenses", filter={}, format="csv", rows=0, readers=[], actor=ADMINISTRATOR, source=SOURCE
+            name="licenses",
+            filter={},
+            format="csv",
+            rows=0,
+            belongs=None,
+            readers=[],
+            actor=ADMINISTRATOR,
+            source=SOURCE,
         )
     floor = booking_time("portal")
     root()

@@ -109,6 +109,11 @@ class Page:
     def send(self, form: Form, **typed: str) -> Page:
         return self.browser.post(form.action or self.path, {**form.fields, **typed})
 
+    def table(self, name: str) -> str:
+        """The <table> with this id; "" when the page has none."""
+        found = re.search(rf'<table id="{name}".*?</table>', self.html, re.DOTALL)
+        return found[0] if found else ""
+
     def block(self, name: str) -> str:
         """The text of the <pre> with this id."""
         found = re.search(rf'<pre id="{name}"[^>]*>(.*?)</pre>', self.html, re.DOTALL)

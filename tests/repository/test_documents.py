@@ -12,7 +12,9 @@ from django.core.management import get_commands
 from activations.domain.words import ROLES, Ability
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("client/*.md")])
+DOCUMENTS = sorted(
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("client/*.md"), *ROOT.glob("verifier/*.md")]
+)
 
 
 def test_the_table_of_roles_is_the_roles() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby, islice
 from typing import Any
 
@@ -27,8 +27,10 @@ from activations.services.booking import iso
 from activations.services.licenses import license_key
 from activations.services.vault import VaultError, key_digest
 from activations.services.verification.automatic import automatic_answer_problems
+from activations.services.verification.erasures import erasure_problems
 from activations.services.verification.keys import KnownKeys
 from activations.services.verification.payloads import payload_problems
+from activations.services.verification.staff_trail import staff_trail_problems
 from activations.services.verification.tables import Rows, rows_of
 
 CHUNK = 2000
@@ -36,8 +38,10 @@ LICENSES = 200  # how many are compared at a time: a few queries for all of them
 UNREADABLE = (ValueError, TypeError, KeyError, AttributeError)  # what a row that no portal wrote can raise when read
 
 
-def rebuild_problems(keys: KnownKeys) -> Iterator[str]:
-    """All differences between the ledger and the tables; costs what there is to read, once."""
+def rebuild_problems(keys: KnownKeys, passed: Callable[[int], None]) -> Iterator[str]:
+    """All differences between the ledger and the tables; costs what there is to read, once. `passed` is told how many
+    more entries were folded.
+    """
     yield from keys.problems
     folded: set[str] = set()
     entries = LedgerEntry.objects.exclude(chain=PORTAL_CHAIN).order_by("chain", "seq")
@@ -47,6 +51,7 @@ def rebuild_problems(keys: KnownKeys) -> Iterator[str]:
     while batch := dict(islice(chains, LICENSES)):
         folded |= batch.keys()
         yield from _batch_problems(batch, keys, digests)
+        passed(sum(map(len, batch.values())))
     names = License.objects.order_by("license_id").values_list("license_id", flat=True)
     for name in names.iterator(CHUNK):
         if name not in folded:
@@ -54,6 +59,8 @@ def rebuild_problems(keys: KnownKeys) -> Iterator[str]:
     yield from _line_problems()
     yield from _evidence_problems()
     yield from _reply_text_problems()
+    yield from staff_trail_problems()
+    yield from erasure_problems()
     yield from automatic_answer_problems()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from activations.models import LedgerEntry, License
+from activations.models import LedgerCheckpoint, LedgerEntry, License
 from activations.services.licenses import LicenseCreated
 from tests.portal.cast import entries, length
 from tests.portal.commands.asking import answer, run
@@ -33,7 +33,10 @@ def test_export_ledger(license: LicenseCreated, tmp_path: Path) -> None:
     exported = answer("export_ledger", "--format", "jsonl", "--license", license.license_id, "--out", str(out))
 
     assert (exported["entries"], exported["out"]) == (1, str(out))
-    assert json.loads(json.loads(out.read_text())["body"])["kind"] == "license.created"
+    header, line, end = [json.loads(line) for line in out.read_text().splitlines()]
+    assert json.loads(line["body"])["kind"] == "license.created"
+    assert (header["checkpoint"], end) == (exported["checkpoint"], {"end": 1})
+    assert exported["checkpoint"].split("\n")[1] == str(exported["size"])
     assert list(tmp_path.iterdir()) == [out]
     assert entries("portal")[-1][1:] == ("command-line", "ledger.exported", "")
 
@@ -42,8 +45,18 @@ def test_export_ledger_to_standard_output(license: LicenseCreated, capsys: pytes
     code, _, err = run("export_ledger", "--format", "csv", "--actor", "auditor")
 
     assert code == 0
-    assert capsys.readouterr().out.startswith("chain,seq,at,actor,kind,reason,source,data,prev,hash")
+    assert capsys.readouterr().out.startswith("index,chain,seq,at,actor,kind,reason,source,data,prev,hash")
     assert "entries exported" in err
+    assert LedgerCheckpoint.objects.get().note in err
+
+
+def test_export_ledger_as_csv_puts_the_checkpoint_beside_it(license: LicenseCreated, tmp_path: Path) -> None:
+    out = tmp_path / "ledger.csv"
+
+    exported = answer("export_ledger", "--format", "csv", "--out", str(out))
+
+    assert (tmp_path / "ledger.csv.checkpoint").read_text() == exported["checkpoint"]
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 @pytest.mark.parametrize(
