@@ -22,7 +22,8 @@ from activations.admin.pasted import recognise, secret_in
 from activations.admin.searching import TAKEN_OUT
 from activations.domain.words import Ability, Priority
 from activations.models import Conversation
-from activations.services.post.keeping import LARGEST, bring_mail
+from activations.services.post.keeping import LARGEST, Kept, bring_mail
+from activations.services.post.pasting import paste_mail
 from activations.services.post.reading import read_kept
 from activations.services.replies import SENDERS
 from activations.services.results import BadInput, Refused
@@ -143,6 +144,27 @@ def bring(request: HttpRequest) -> HttpResponse:
     if isinstance(kept, Refused | BadInput):
         messages.error(request, kept.message)
         return redirect("admin:inbox")
+    return _brought(request, kept)
+
+
+@never_cache
+@needs(*SENDERS)
+@require_http_methods(["GET", "HEAD", "POST"])
+def paste(request: HttpRequest) -> HttpResponse:
+    """A mail that somebody pastes: what was typed stays in the form until it is taken."""
+    typed = {name: request.POST.get(name, "") for name in ("mail_text", "sender", "subject")}
+    error = ""
+    if request.method == "POST":
+        kept = paste_mail(
+            text=typed["mail_text"], sender=typed["sender"], subject=typed["subject"], actor=actor_of(request)
+        )
+        if not isinstance(kept, Refused | BadInput):
+            return _brought(request, kept)
+        error = kept.message
+    return page(request, "inbox/paste.html", "Paste a mail", {**typed, "error": error})
+
+
+def _brought(request: HttpRequest, kept: Kept) -> HttpResponse:
     mail = read_kept(kept.mail.pk) or kept.mail
     mail.refresh_from_db()
     if mail.conversation_id is None:

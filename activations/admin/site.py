@@ -137,6 +137,7 @@ class PortalSite(admin.AdminSite):
         return [
             page("inbox/", inbox.inbox, "inbox"),
             page("inbox/bring/", inbox.bring, "inbox_bring"),
+            page("inbox/paste/", inbox.paste, "inbox_paste"),
             page("inbox/<int:pk>/", conversation.conversation, "inbox_conversation"),
             page("inbox/<int:pk>/change/", conversation.change, "inbox_change"),
             page("inbox/<int:pk>/note/", conversation.note, "inbox_note"),

@@ -180,6 +180,58 @@ def test_a_mail_that_somebody_brings(sign_in: SignIn, db: None) -> None:
     assert "No file was chosen" in page.words
 
 
+def test_a_mail_that_is_pasted_as_text(license: LicenseCreated, sign_in: SignIn) -> None:
+    """It joins nothing by itself, but it is a mail like any other: dry run, warning, reply by the outbox."""
+    agent, request = sign_in("agent"), Chariot(license.license_key, host("pump-house")).request()
+    typed = {
+        "mail_text": f"Dear Support,\n\n{request}\n\nAda",
+        "sender": "ada@acme-water.example",
+        "subject": "Pump\nX-Evil: 1",
+    }
+    for said in ("The mail is in the inbox.", "was on the desk already"):
+        page = agent.get(place("inbox_paste"))
+        page = agent.post(place("inbox_paste"), {**page.form().fields, **typed})
+        assert said in page.words
+        assert page.path == place("inbox_conversation", conversation().pk)
+    mail = IncomingMail.objects.get()
+    assert (mail.mailbox, mail.from_address, mail.subject) == (
+        "pasted by agent",
+        "ada@acme-water.example",
+        "Pump X-Evil: 1",
+    )
+    assert [finding.kind for finding in mail.findings.all()] == ["usage-request"]
+    assert "says nothing about the sender" in page.words
+
+
+def test_a_mail_that_is_pasted_as_its_source_is_the_mail_that_may_be_here_already(sign_in: SignIn, db: None) -> None:
+    source = letter("Hello", subject="Sent to sales")
+    arrived(source)
+    agent = sign_in("agent")
+    form = agent.get(place("inbox_paste")).form()
+    page = agent.post(place("inbox_paste"), {**form.fields, "mail_text": source.decode()})
+    assert "was on the desk already" in page.words
+    assert IncomingMail.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ({"mail_text": "  "}, "Paste the mail"),
+        ({"mail_text": "Note: we need help\n\nplease", "sender": ""}, "Say which address this mail came from"),
+        ({"mail_text": "Help", "sender": "ada@"}, "Say which address this mail came from"),
+    ],
+)
+def test_what_was_pasted_stays_in_the_form_until_it_is_taken(
+    typed: dict[str, str], words: str, sign_in: SignIn, db: None
+) -> None:
+    agent = sign_in("agent")
+    form = agent.get(place("inbox_paste")).form()
+    page = agent.post(place("inbox_paste"), {**form.fields, **typed})
+    assert words in page.words
+    assert page.form().fields["mail_text"].strip() == typed["mail_text"].strip()
+    assert not IncomingMail.objects.exists()
+
+
 def test_the_auditor_reads_and_changes_nothing(sign_in: SignIn, db: None) -> None:
     mail = arrived(letter("Hello"))
     auditor, pk = sign_in("auditor"), conversation().pk

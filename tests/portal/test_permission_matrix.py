@@ -50,6 +50,7 @@ PAGES: dict[str, Who] = {
     "desk_deactivated": (Ability.DEACTIVATE,),
     "inbox": MAIL,
     "inbox_bring": SENDERS,
+    "inbox_paste": SENDERS,
     "inbox_conversation": MAIL,
     "inbox_change": SENDERS,
     "inbox_note": SENDERS,
