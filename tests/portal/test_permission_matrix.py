@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
+from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.models import User
 from django.test import Client
@@ -168,9 +169,24 @@ def arguments(license: LicenseCreated) -> Callable[[URLPattern], dict[str, objec
     }
 
     def named(pattern: URLPattern) -> dict[str, object]:
-        return {name: known.get(name, 1) for name in pattern.pattern.converters}
+        row = row_of(str(pattern.name))
+        return {name: known.get(name, row) for name in pattern.pattern.converters}
 
     return named
+
+
+def row_of(name: str) -> object:
+    """The key of a row of the table that an address is about, by its name; 1, which may not be there, if there is none.
+    PostgreSQL does not begin to count anew for each test.
+    """
+    app, _, rest = name.partition("_")
+    label, model = (app, rest.partition("_")[0]) if app in ("auth", "activations") else ("activations", app)
+    try:
+        found = apps.get_model(label, model)
+    except LookupError:
+        return 1
+    first = found._default_manager.order_by("pk").first()
+    return first.pk if first is not None else 1
 
 
 def admitted(who: Who, role: str) -> bool:
@@ -194,6 +210,8 @@ def test_the_matrix(
         address = reverse(f"admin:{pattern.name}", kwargs=arguments(pattern))
         answer = getattr(client, method)(address)
         status = answer.status_code
+        if str(pattern.name).endswith("_history") and answer.headers.get("Location") == "/admin/":
+            continue  # Django answers for the history of a row that is not there before it asks who wants to know
         if method == "get" and answer.headers.get("Location") == "/admin/desk/":
             continue  # only for posting: whoever comes there after signing in again is led to the desk
         writes_a_list = method == "post" and pattern.name in {f"{name}_change" for name in LISTS}
