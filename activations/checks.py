@@ -55,7 +55,7 @@ def witnesses_can_be_reached(app_configs: Sequence[AppConfig] | None = None, **k
 def _unfit(message: str) -> Error:
     return Error(
         message,
-        hint="Separate witnesses by spaces, each file:///folder, mailto:name@example.com or https://prefix#key.",
+        hint="Separate witnesses by spaces, each file:// and the whole path of a folder, mailto:name@example.com or https://prefix#key.",
         id="activations.E010",
     )
 

@@ -94,7 +94,7 @@ if PRODUCTION and ACCEPT_TEST_REQUESTS:  # Design 9.20
 # Names the ledger in its signed checkpoints (C2SP tlog-checkpoint). Auditors know it by this name: never change it.
 LEDGER_ORIGIN = given("LEDGER_ORIGIN") or "licensing.localhost/ledger"
 
-# Who is sent each checkpoint, to keep it where we cannot reach it: file:///folder, mailto:address, https://prefix#key.
+# Who is sent each checkpoint, to keep it where we cannot reach it: file:// and a folder's whole path, mailto:address, https://prefix#key.
 LEDGER_WITNESSES = given("LEDGER_WITNESSES").split()
 
 # Of one customer within 12 months; above it an approval has to say so. 0: each approval has to.

@@ -72,9 +72,11 @@ def _folder(text: str) -> Witness:
     parts = urlsplit(text)
     path = unquote(parts.path)
     if parts.netloc not in ("", "localhost") or parts.query or parts.fragment:
-        raise ValueError("a folder is written file:///path/to/folder, with three slashes and nothing behind the path")
+        raise ValueError(
+            "a folder is written file:// and its whole path, three slashes in all, and nothing behind the path"
+        )
     if not PurePosixPath(path).is_absolute() or PurePosixPath(path) == PurePosixPath("/") or ".." in path.split("/"):
-        raise ValueError("a folder is written file:///path/to/folder, whole and not the root itself")
+        raise ValueError("a folder is written file:// and its whole path, which is not the root itself")
     target = str(PurePosixPath(path))
     return Witness(WitnessKind.FOLDER, f"file://{target}", target)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from unittest import mock
@@ -53,45 +53,9 @@ from tests.portal.cast import (
     occupied,
 )
 from tests.portal.chariot import Chariot, host
+from tests.portal.history_parts import TRIPS, Mail, Past, Trip
 
 HOSTS = 4  # few, so that Chariots meet on them
-
-
-@dataclass(frozen=True)
-class Trip:
-    """One round trip: who answers, who chooses which of the options where a person must, and whether it arrives."""
-
-    actor: Actor
-    chooser: Actor
-    wanted: tuple[int, ...]
-    delivered: bool
-
-
-TRIPS = st.builds(
-    Trip,
-    actor=st.sampled_from([AGENT, LEAD]),
-    chooser=st.sampled_from([LEAD, AGENT, LEAD]),
-    wanted=st.tuples(st.integers(0, 5), st.integers(0, 5)),
-    delivered=st.sampled_from([True, True, True, False]),
-)
-
-
-@dataclass
-class Mail:
-    """A Usage Request on its way: who made it, and the Usage License it was once answered with."""
-
-    sender: Chariot
-    text: str
-    answer: str | None = None
-
-
-@dataclass(frozen=True)
-class Past:
-    """What the tables said at a time, when the ledger had so many entries."""
-
-    at: datetime
-    entries: int
-    tables: dict[str, LicenseState]
 
 
 class Histories(RuleBasedStateMachine):

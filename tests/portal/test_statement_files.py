@@ -23,6 +23,7 @@ from activations.services import statements
 from activations.services.booking import iso
 from activations.services.licenses import LicenseCreated
 from activations.services.signing import signer, trusted_roots
+from activations.services.statement_letters import by_number, markup
 from tests.portal.cast import (
     answered,
     entries,
@@ -67,8 +68,6 @@ def test_the_pdf_says_what_the_document_says(signing_keys: None, customer: str) 
 
 
 def test_letters_that_no_font_has_are_written_as_their_number() -> None:
-    from activations.services.statement_letters import by_number, markup
-
     assert markup("Süd <a&b>") == "Süd &lt;a&amp;b&gt;"
     assert markup("Łódź") == '<font name="NotoSans">Łódź</font>'  # a word is in one font
     assert markup("Завод") == '<font name="NotoSans">Завод</font>'
