@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
 from django.conf import settings
 from django.db import OperationalError, connection, transaction
@@ -42,8 +43,11 @@ class _Growth:
 
     def take_in(self) -> None:
         """Gives every entry that is committed by now its leaf."""
-        entries = LedgerEntry.objects.filter(leaf__isnull=True).order_by("id")
-        while part := list(entries.only("id", "at", "body")[:CHUNK]):
+        entries = LedgerEntry.objects.filter(leaf__isnull=True).order_by("id").only("id", "at", "body")
+        # One statement, so one picture of what is committed: looked for part by part, a later entry of a chain could be
+        # found before an earlier one that was not committed yet when its part was read.
+        rows = entries.iterator(CHUNK)
+        while part := list(islice(rows, CHUNK)):
             first = self.tree.size
             LedgerLeaf.objects.bulk_create(LedgerLeaf(index=first + nth, entry=entry) for nth, entry in enumerate(part))
             self.tree = self.tree.grown(leaf_hash(entry.body.encode()) for entry in part)
