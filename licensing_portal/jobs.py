@@ -1,6 +1,8 @@
-"""The periodic jobs without a second process: in the embedded default a thread of the web server runs what beat would.
+"""The periodic jobs without a second process: in the embedded default two threads of the web server do beat's work.
 
-One process at a time does so: it holds a lock on a file, and when it ends, the next one that waits goes on.
+One is for the jobs that people asked for, which may take hours: a check of the ledger, a large export. The other does
+all the rest, so that mails and checkpoints do not wait for them. One process at a time does so: it holds a lock on a
+file, and when it ends, the next one that waits goes on.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
-from django.db import close_old_connections
+from django.db import close_old_connections, connections
 
 from licensing_portal.celery import app
 
@@ -22,6 +24,7 @@ log = logging.getLogger(__name__)
 
 TICK = 5.0  # seconds between looks at what is due
 QUIET = 60.0  # seconds after the start in which only the quick jobs run
+LONG = frozenset({"activations.run_jobs"})  # tasks that may take longer than others can wait for
 
 
 class Schedule:
@@ -65,21 +68,34 @@ def run_one(task: str) -> None:
         close_old_connections()
 
 
-def start() -> threading.Thread | None:
-    """Starts the thread, unless there is a broker and with it a worker and beat."""
+def start(over: threading.Event | None = None) -> threading.Thread | None:
+    """Starts the threads, unless there is a broker and with it a worker and beat. They begin nothing after `over`."""
     if settings.CELERY_BROKER_URL:
         return None
-    thread = threading.Thread(target=_run, name="jobs", daemon=True)
+    thread = threading.Thread(target=_run, args=[over or threading.Event()], name="jobs", daemon=True)
     thread.start()
     return thread
 
 
-def _run() -> None:
+def _run(over: threading.Event) -> None:
     settings.VAR_DIR.mkdir(parents=True, exist_ok=True)
     with (settings.VAR_DIR / "jobs.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        schedule = Schedule(settings.CELERY_BEAT_SCHEDULE, time.monotonic())
-        while True:
+        jobs = settings.CELERY_BEAT_SCHEDULE
+        long = {name: job for name, job in jobs.items() if job["task"] in LONG}
+        rest = {name: job for name, job in jobs.items() if name not in long}
+        beside = threading.Thread(target=_keep_running, args=[long, over], name="long-jobs", daemon=True)
+        beside.start()
+        _keep_running(rest, over)
+        beside.join()  # the lock is for both
+
+
+def _keep_running(jobs: Mapping[str, Mapping[str, Any]], over: threading.Event) -> None:
+    schedule = Schedule(jobs, time.monotonic())
+    try:
+        while not over.is_set():
             for task in schedule.due(time.monotonic()):
                 run_one(task)
-            time.sleep(TICK)
+            over.wait(TICK)
+    finally:
+        connections.close_all()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, OuterRef
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, QueryDict, StreamingHttpResponse
@@ -20,14 +21,14 @@ from activations.domain.words import JobState
 from activations.models import Job, JobPart
 from activations.models.jobs import OPEN
 from activations.services.jobs import queue
-from activations.services.list_files import MEDIA_TYPES
 from activations.services.staff_trail import record
 
 NEWEST = 50
 
 
 def _mine(request: HttpRequest) -> Any:
-    return Job.objects.filter(kind=list_export.KIND, asked_by=actor_of(request).name)
+    user = request.user
+    return queue.asked_by(user).filter(kind=list_export.KIND) if isinstance(user, User) else Job.objects.none()
 
 
 @never_cache
@@ -68,10 +69,9 @@ def exported_file(request: HttpRequest, pk: int) -> HttpResponseBase:
     shown = list_export.ask_page(job)
     if shown is None or not shown.has_view_permission(request):
         raise PermissionDenied("Your role does not see this list any more, so it cannot fetch its export.")
-    format = job.asked_for["format"]
+    name = job.result.get("file", f"export.{job.asked_for['format']}")
     record(StaffKind.FILE_DOWNLOADED, f"export {job.pk}", {"file": job.asked_for["list"]})
-    response = StreamingHttpResponse(queue.file_of(job), content_type=MEDIA_TYPES[format])
-    name = list_export.file_name(job.asked_for["list"], format)
+    response = StreamingHttpResponse(queue.file_of(job), content_type=list_export.media_type(name))
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     response["Content-Length"] = str(job.result["bytes"])
     return response

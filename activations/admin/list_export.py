@@ -6,7 +6,7 @@ A list of up to `MOST_ROWS` rows comes at once; a longer one is written by a job
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -24,12 +24,12 @@ from activations.admin.access import actor_of
 from activations.admin.saved_filters import LONGEST_QUERY, kept_query
 from activations.models import Job, LedgerCheckpoint
 from activations.services.booking import iso
-from activations.services.exports import export_chosen
+from activations.services.exports import belongs_to, export_chosen
 from activations.services.intake import without_secrets
 from activations.services.jobs import queue
 from activations.services.jobs.running import CannotRun, Work, runs
 from activations.services.list_exports import book_list_export
-from activations.services.list_files import FORMATS, MEDIA_TYPES, MOST_SHEET_ROWS, Source, write_file
+from activations.services.list_files import FORMATS, MEDIA_TYPES, MOST_SHEET_ROWS, Source, write_beside, write_file
 from activations.services.results import Refused
 from activations.services.snapshot import snapshot
 
@@ -38,14 +38,15 @@ MOST_ROWS = 10_000  # about what a browser fetches without a person wondering wh
 CHUNK = 500
 SOURCE = "admin"
 
-__all__ = ["KIND", "Source", "ask_page", "export", "file_name"]
+__all__ = ["KIND", "Source", "ask_page", "export", "media_type"]
 
 
 @dataclass(frozen=True)
 class Written:
-    """How many rows are in the file; `warning` says what is wrong with the ledger it was made of."""
+    """How many rows are in the file, and its name; `warning` says what is wrong with the ledger it was made of."""
 
     rows: int
+    file: str
     warning: str = ""
 
 
@@ -77,8 +78,7 @@ def export(page: Any, request: HttpRequest) -> HttpResponseBase:
     if written.warning:
         messages.warning(request, written.warning)
     file.seek(0)
-    name = file_name(page.list_name(), format)
-    response = FileResponse(file, as_attachment=True, filename=name, content_type=MEDIA_TYPES[format])
+    response = FileResponse(file, as_attachment=True, filename=written.file, content_type=media_type(written.file))
     response["Cache-Control"] = "no-store"
     return response
 
@@ -112,8 +112,14 @@ def _later(page: Any, request: HttpRequest, format: str, count: int, back: str) 
     return redirect("admin:exports")
 
 
-def file_name(list_name: str, format: str) -> str:
-    return f"{slugify(list_name)}-{timezone.now():%Y-%m-%d}.{format}"
+def media_type(file: str) -> str:
+    return MEDIA_TYPES[file.rpartition(".")[2]]
+
+
+def _stem(page: Any, belongs: LedgerCheckpoint | None) -> str:
+    """The name of the file without its ending. A plain CSV has no other place that says which checkpoint it is of."""
+    of = f"-checkpoint-{belongs.size}" if belongs else ""
+    return f"{slugify(page.list_name())}-{timezone.now():%Y-%m-%d}{of}"
 
 
 def ask_page(job: Job) -> Any:
@@ -129,6 +135,8 @@ def write_in_background(work: Work) -> dict[str, object]:
     page, user = ask_page(work.job), User.objects.filter(username=work.job.asked_by, is_active=True).first()
     if page is None or user is None:
         raise CannotRun("The account that asked for this is disabled, or the list is gone. Nothing was exported.")
+    if user.date_joined > work.job.asked_at:
+        raise CannotRun("The account that asked for this is gone, another has its name. Nothing was exported.")
     request = RequestFactory().get(f"{page.list_url()}?{asked['query']}")
     request.user = user
     if not page.has_view_permission(request):
@@ -137,37 +145,45 @@ def write_in_background(work: Work) -> dict[str, object]:
         written = _write(page, request, asked["format"], file, work.advance)
         if isinstance(written, Refused):
             raise CannotRun(f"Nothing was exported. {written.message}")
-        return {"rows": written.rows, "bytes": work.keep(file), "warning": written.warning}
+        kept = work.keep(file)
+        return {"rows": written.rows, "bytes": kept, "file": written.file, "warning": written.warning}
 
 
 def _write(
     page: Any, request: HttpRequest, format: str, file: IO[bytes], tell: Callable[[int, int], None]
 ) -> Written | Refused:
-    """Writes the file, then books it: a file that could not be written was not exported."""
-    actor, kept = actor_of(request), kept_query(page, request)
-    if format == "jsonl" and page.opts.label_lower == "activations.ledgerentry":
-        exported = export_chosen(
-            entries=page.get_changelist_instance(request).queryset,
-            chosen=_booked_filter(kept),
-            out=file,
-            actor=actor,
-            source=SOURCE,
-            tell=tell,
-        )
-        return exported if isinstance(exported, Refused) else Written(exported.entries, exported.warning)
-    belongs = LedgerCheckpoint.objects.first()
+    """Writes the file, then books it: a file that could not be written was not exported.
+
+    A checkpoint is made first, so that what the rows follow from is covered by it (docs/audit.md). Of the ledger the
+    file holds what the checkpoint covers and nothing else; other lists are exported before there is any, too.
+    """
+    actor, chosen = actor_of(request), _booked_filter(kept_query(page, request))
+    of_ledger = page.opts.label_lower == "activations.ledgerentry"
+    if format == "jsonl" and of_ledger:
+        return _write_ledger(page, request, chosen, file, tell)
+    found = belongs_to()
+    if isinstance(found, Refused) and of_ledger:
+        return found
+    belongs, warning = (None, "") if isinstance(found, Refused) else (found.row, found.warning if of_ledger else "")
+    stem = _stem(page, belongs)
     about = {
         "list": page.list_name(),
-        "filter": _booked_filter(kept),
+        "filter": chosen,
         "made_at": iso(timezone.now()),
         "by": actor.name,
         "checkpoint": belongs.note if belongs else None,
     }
     with snapshot():
-        count = write_file(format, page.export_columns, _rows(page, request, tell), file, about)
+        rows = _rows(page, request, tell, belongs if of_ledger else None)
+        if of_ledger and belongs and format == "csv":
+            name = f"{stem}.zip"
+            count = write_beside(stem, page.export_columns, rows, file, belongs.note)
+        else:
+            name = f"{stem}.{format}"
+            count = write_file(format, page.export_columns, rows, file, about)
     refused = book_list_export(
         name=page.list_name(),
-        filter=_booked_filter(kept),
+        filter=chosen,
         format=format,
         rows=count,
         belongs=belongs,
@@ -175,7 +191,19 @@ def _write(
         actor=actor,
         source=SOURCE,
     )
-    return refused or Written(count)
+    return refused or Written(count, name, warning)
+
+
+def _write_ledger(
+    page: Any, request: HttpRequest, chosen: Mapping[str, list[str]], file: IO[bytes], tell: Callable[[int, int], None]
+) -> Written | Refused:
+    """What the verifier reads."""
+    entries, actor = page.get_changelist_instance(request).queryset, actor_of(request)
+    exported = export_chosen(entries=entries, chosen=chosen, out=file, actor=actor, source=SOURCE, tell=tell)
+    if isinstance(exported, Refused):
+        return exported
+    belongs = LedgerCheckpoint.objects.get(size=exported.size)
+    return Written(exported.entries, f"{_stem(page, belongs)}.jsonl", exported.warning)
 
 
 def _booked_filter(kept: QueryDict) -> dict[str, list[str]]:
@@ -183,11 +211,14 @@ def _booked_filter(kept: QueryDict) -> dict[str, list[str]]:
     return {name: [without_secrets(value) for value in values] for name, values in kept.lists()}
 
 
-def _rows(page: Any, request: HttpRequest, tell: Callable[[int, int], None]) -> Iterator[Any]:
-    """The rows in the order of the list, a few at a time, however many there are."""
+def _rows(
+    page: Any, request: HttpRequest, tell: Callable[[int, int], None], covers: LedgerCheckpoint | None
+) -> Iterator[Any]:
+    """The rows in the order of the list, a few at a time, however many there are; of the ledger, what `covers` does."""
     shown = page.get_changelist_instance(request)
-    total = shown.queryset.count()
-    rows = shown.apply_select_related(shown.queryset)
+    chosen = shown.queryset.filter(leaf__index__lt=covers.size) if covers else shown.queryset
+    total = chosen.count()
+    rows = shown.apply_select_related(chosen)
     for number, row in enumerate(rows.iterator(CHUNK), 1):
         yield row
         if number % CHUNK == 0:

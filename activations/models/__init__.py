@@ -18,6 +18,7 @@ from activations.models.ledger import (
     LedgerEntry,
     LedgerLeaf,
     LedgerTile,
+    LedgerUncovered,
     WitnessReceipt,
     WitnessState,
 )
@@ -61,6 +62,7 @@ __all__ = [
     "LedgerEntry",
     "LedgerLeaf",
     "LedgerTile",
+    "LedgerUncovered",
     "License",
     "LicenseTerms",
     "MailSource",

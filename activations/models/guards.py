@@ -6,7 +6,7 @@ Here are the rules that hold for many tables alike: nothing is deleted, replaced
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db.models import AutoField, Model, UniqueConstraint
 
@@ -27,13 +27,14 @@ from activations.models.ledger import (
     LedgerEntry,
     LedgerLeaf,
     LedgerTile,
+    LedgerUncovered,
     WitnessReceipt,
 )
 from activations.models.licenses import License, LicenseTerms, RetiredKey, Seat
 from activations.models.mail import Conversation, ConversationNote, IncomingMail, MailSource, OutgoingMail
 from activations.models.privacy import Erasure
 from activations.models.requests import Instance, IntakeEntry, UsageRequest
-from activations.models.rules import LOCKS, OPEN_REQUEST, POSTGRESQL, SPECIAL, SQLITE, Event, Rule, differs
+from activations.models.rules import EFFECTS, LOCKS, OPEN_REQUEST, POSTGRESQL, SPECIAL, SQLITE, Event, Rule, differs
 from activations.models.staff_trail import StaffEvent
 
 
@@ -45,6 +46,8 @@ class Guard:
     event: Event
     rules: tuple[Rule, ...]
     lock: str = ""  # a PostgreSQL statement that runs first; SQLite has one writer at a time anyway
+    effect: str = ""  # a statement that runs last
+    writes: str = ""  # the table that the effect writes to
 
     @property
     def name(self) -> str:
@@ -95,6 +98,7 @@ KEPT: dict[type[Model], str] = {
     IncomingMail: "mails from outside",
     OutgoingMail: "mails of the outbox",
 }
+GOING: dict[type[Model], str] = {Seat: "seats", LedgerUncovered: "marks of uncovered entries"}  # rules say when
 MAY_CHANGE: dict[type[Model], tuple[str, ...]] = {
     UsageRequest: OPEN_REQUEST,
     Restoration: ("state", "decided_by", "decided_at", "decision_reason", "above_quota"),
@@ -116,6 +120,7 @@ NEVER_CHANGES: dict[type[Model], tuple[str, ...]] = {
     Instance: ("id", "thumbprint", "public_key", "first_seen"),
     Activation: ("id", "activation_id", "license", "created_at"),
     Seat: ("id", "license", "number"),
+    LedgerUncovered: ("id", "hash"),
     SigningKey: ("id", "purpose", "serial", "certificate", "created_at"),
     PortalSecret: ("id", "name"),
     Conversation: ("id", "token", "created_at"),
@@ -125,7 +130,7 @@ NEVER_CHANGES: dict[type[Model], tuple[str, ...]] = {
 
 def all_guards(vendor: str) -> list[Guard]:
     """Every trigger that a database of this vendor must have."""
-    watched: dict[type[Model], str] = {**INSERT_ONLY, **KEPT, Seat: "seats"}
+    watched: dict[type[Model], str] = {**INSERT_ONLY, **KEPT, **GOING}
     guards = [guard for model, plural in watched.items() for guard in _guards_of(model, plural, vendor)]
     return [guard for guard in guards if guard.rules]
 
@@ -135,14 +140,18 @@ def _guards_of(model: type[Model], plural: str, vendor: str) -> Iterable[Guard]:
     for event in (Event.INSERT, Event.UPDATE, Event.DELETE):
         rules = (*_general(model, plural, event), *SPECIAL.get((model, event), ()))
         held = tuple(rule for rule in rules if rule.vendor in (None, vendor))
-        yield Guard(table, event, held, LOCKS.get((model, event), ""))
+        guard = Guard(table, event, held, LOCKS.get((model, event), ""))
+        if (model, event) in EFFECTS:
+            other, effects = EFFECTS[model, event]
+            guard = replace(guard, effect=effects[vendor], writes=other._meta.db_table)
+        yield guard
     if vendor == POSTGRESQL:
         yield Guard(table, Event.TRUNCATE, (Rule("TRUE", f"{plural} are never deleted"),))
 
 
 def _general(model: type[Model], plural: str, event: Event) -> Iterable[Rule]:
     if event is Event.DELETE:
-        if model is not Seat:
+        if model not in GOING:
             yield Rule("TRUE", f"{plural} are never deleted")
         return
     if event is Event.UPDATE:

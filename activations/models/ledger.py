@@ -58,6 +58,22 @@ class LedgerLeaf(models.Model):
         return f"leaf {self.index}"
 
 
+class LedgerUncovered(models.Model):
+    """The mark of an entry that has no leaf yet, by its hash. A trigger writes it with the entry, whoever writes that;
+    the checkpoint that gives the leaf takes it away. So what is new is found without looking through what is old.
+    """
+
+    hash = models.CharField(max_length=64)
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name_plural = "marks of uncovered entries"
+        constraints = [models.UniqueConstraint(fields=["hash"], name="ledger_uncovered_once")]
+
+    def __str__(self) -> str:
+        return f"entry {self.hash} has no leaf"
+
+
 class LedgerTile(models.Model):
     """256 consecutive hashes of the Merkle tree (C2SP tlog-tiles, height 8), written once they are all there.
 

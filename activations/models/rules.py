@@ -22,6 +22,7 @@ from activations.models.ledger import (
     LedgerEntry,
     LedgerLeaf,
     LedgerTile,
+    LedgerUncovered,
     WitnessReceipt,
 )
 from activations.models.licenses import License, Seat
@@ -173,6 +174,13 @@ SPECIAL: dict[tuple[type[Model], Event], tuple[Rule, ...]] = {
             "the leaves of the ledger's tree are numbered from 0 without gaps",
         ),
     ),
+    (LedgerUncovered, Event.DELETE): (
+        Rule(
+            f'EXISTS ({_ENTRY} e."hash" = OLD."hash" AND NOT EXISTS (SELECT 1 FROM "activations_ledgerleaf" AS l '
+            'WHERE l."entry_id" = e."id"))',
+            "the mark of a ledger entry goes once the entry has its leaf",
+        ),
+    ),
     (LedgerTile, Event.INSERT): _LEDGER_TILE,
     (WitnessReceipt, Event.INSERT): (
         Rule(
@@ -294,6 +302,20 @@ SPECIAL: dict[tuple[type[Model], Event], tuple[Rule, ...]] = {
     ),
     (Tombstone, Event.UPDATE): (
         Rule('OLD."settled_at" IS NOT NULL', "a tombstone is settled once and stays as settled"),
+    ),
+}
+
+# What the trigger itself writes, after its rules, into another table. PostgreSQL keeps the plan it made while that was
+# empty, and would read all of it for a condition; SQLite would ask the other table's own triggers before the conflict.
+_MARK = 'INSERT INTO "activations_ledgeruncovered" ("hash")'
+EFFECTS: dict[tuple[type[Model], Event], tuple[type[Model], dict[str, str]]] = {
+    (LedgerEntry, Event.INSERT): (
+        LedgerUncovered,
+        {
+            POSTGRESQL: f'{_MARK} VALUES (NEW."hash") ON CONFLICT DO NOTHING',
+            SQLITE: f'{_MARK} SELECT NEW."hash" WHERE NOT EXISTS (SELECT 1 FROM "activations_ledgeruncovered" AS mark '
+            'WHERE mark."hash" = NEW."hash")',
+        },
     ),
 }
 

@@ -8,7 +8,7 @@ migrate takes no table locks. Superusers and whoever owns the tables can still d
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -18,6 +18,14 @@ from activations.models.rules import POSTGRESQL, SQLITE, Event
 
 _ROW, _BEFORE = 1, 2  # bits of pg_trigger.tgtype
 _ALWAYS = "A"  # fires under session_replication_role = replica too
+_MARKING = "activations_ledgerentry_insert_guard"
+_MARK = """
+INSERT INTO "activations_ledgeruncovered" ("hash")
+SELECT e."hash" FROM "activations_ledgerentry" AS e
+LEFT JOIN "activations_ledgerleaf" AS l ON l."entry_id" = e."id"
+LEFT JOIN "activations_ledgeruncovered" AS mark ON mark."hash" = e."hash"
+WHERE l."entry_id" IS NULL AND mark."hash" IS NULL ORDER BY e."id"
+"""
 
 
 @dataclass(frozen=True)
@@ -48,7 +56,20 @@ def install(connection: BaseDatabaseWrapper) -> list[str]:
         made = [name for name in wanted if name not in kept]
         for name in made:
             _run(connection, wanted[name].statements)
+        if _MARKING in made:
+            mark_uncovered(connection)
     return sorted({trigger.name for trigger in stale} | set(made))
+
+
+def mark_uncovered(connection: BaseDatabaseWrapper) -> int:
+    """Marks every entry that has neither a leaf nor a mark, and returns how many: what was booked before there were
+    marks, or past the trigger that writes them. Looks through the whole ledger.
+    """
+    if "activations_ledgeruncovered" not in connection.introspection.table_names():
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute(_MARK)
+        return int(cursor.rowcount)
 
 
 def uninstall(connection: BaseDatabaseWrapper, events: Collection[Event] = tuple(Event)) -> None:
@@ -76,7 +97,11 @@ def _wanted(connection: BaseDatabaseWrapper) -> dict[str, Definition]:
             f"The ledger cannot be guarded on {connection.vendor}: use PostgreSQL or SQLite (DATABASE_URL)."
         )
     tables = set(connection.introspection.table_names())
-    guards = [guard for guard in all_guards(connection.vendor) if guard.table in tables]
+    guards = [
+        guard if guard.writes in tables else replace(guard, effect="", writes="")
+        for guard in all_guards(connection.vendor)
+        if guard.table in tables
+    ]
     if connection.vendor == SQLITE:
         return {guard.name: _sqlite_trigger(guard) for guard in guards}
     search_path = _search_path(connection)
@@ -142,6 +167,8 @@ def _plpgsql(guard: Guard) -> str:
             f"    RAISE integrity_constraint_violation USING MESSAGE = {_quoted(rule.message)};",
             "  END IF;",
         ]
+    if guard.effect:
+        lines.append(f"  {guard.effect};")
     result = {Event.DELETE: "OLD", Event.TRUNCATE: "NULL"}.get(guard.event, "NEW")
     return "\n".join([*lines, f"  RETURN {result};", "END", ""])
 
@@ -152,6 +179,8 @@ def _sqlite_trigger(guard: Guard) -> Definition:
         f"SELECT RAISE(ABORT, {_quoted(rule.message)}) WHERE {rule.wrong.replace('IS DISTINCT FROM', 'IS NOT')};"
         for rule in guard.rules
     )
+    if guard.effect:
+        steps += f" {guard.effect};"
     sql = f'CREATE TRIGGER "{guard.name}" BEFORE {guard.event.name} ON "{guard.table}" FOR EACH ROW BEGIN {steps} END'
     return Definition(Installed(guard.name, guard.table, (sql,)), (sql,))
 

@@ -145,8 +145,16 @@ def estate_as_of(at: datetime) -> Estate:
     estate.occupied = entries.filter(kind=Kind.ACTIVATION_CREATED).count()
     rest = entries.exclude(kind=Kind.ACTIVATION_CREATED).order_by("id")
     for chain, kind, body in rest.values_list("chain", "kind", "body").iterator(CHUNK):
-        estate.take(chain, kind, json.loads(body)["data"])
+        _take(estate, chain, kind, body)
     return estate
+
+
+def _take(estate: Estate, chain: str, kind: str, body: str) -> None:
+    """Counts an entry. Raises ValueError for one that is damaged, in whatever way."""
+    try:
+        estate.take(chain, kind, json.loads(body)["data"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise ValueError(f"an entry of {chain} ({kind}) does not say what its kind must say") from None
 
 
 def _of_customer(customer: str, at: datetime, page: int) -> LicensesThen | BadInput:
@@ -165,7 +173,7 @@ def _of_customer(customer: str, at: datetime, page: int) -> LicensesThen | BadIn
     estate = Estate()
     entries = _until(at).filter(kind__in=COUNTED, chain__in=held).order_by("chain", "seq")
     for chain, kind, body in entries.values_list("chain", "kind", "body").iterator(CHUNK):
-        estate.take(chain, kind, json.loads(body)["data"])
+        _take(estate, chain, kind, body)
     return LicensesThen(at, customer, estate, lines[(page - 1) * PAGE : page * PAGE], page, pages)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -13,11 +15,23 @@ from django.utils import timezone
 
 from activations.domain.checkpoint import Checkpoint, valid_name
 from activations.domain.merkle import Range, leaf_hash
+from activations.domain.tiles import WIDTH
 from activations.domain.words import Ability, Actor
-from activations.models import KeyPurpose, LedgerChain, LedgerCheckpoint, LedgerEntry, LedgerLeaf
+from activations.models import (
+    KeyPurpose,
+    LedgerChain,
+    LedgerCheckpoint,
+    LedgerEntry,
+    LedgerLeaf,
+    LedgerTile,
+    LedgerUncovered,
+    triggers,
+)
 from activations.services.results import Refused, lacking
 from activations.services.signing import NoSigningKey, signer
 from activations.services.tiles import fill_tiles
+
+log = logging.getLogger(__name__)
 
 CHUNK = 2000
 PATIENCE = "5s"  # how long a checkpoint waits for open bookings, and new bookings for the checkpoint
@@ -42,17 +56,53 @@ class _Growth:
     latest: datetime | None = None
 
     def take_in(self) -> None:
-        """Gives every entry that is committed by now its leaf."""
-        entries = LedgerEntry.objects.filter(leaf__isnull=True).order_by("id").only("id", "at", "body")
-        # One statement, so one picture of what is committed: looked for part by part, a later entry of a chain could be
-        # found before an earlier one that was not committed yet when its part was read.
-        rows = entries.iterator(CHUNK)
-        while part := list(islice(rows, CHUNK)):
+        """Gives every entry that is committed by now its leaf.
+
+        They are found by their marks (LedgerUncovered), which commit with them: whatever order ids are given in and
+        transactions end in, an entry that can be seen has its mark until it has its leaf.
+        """
+        marks, entries = _uncovered()
+        for ids in _parts(entries):
+            part = list(LedgerEntry.objects.filter(id__in=ids).order_by("id").only("id", "at", "body"))
             first = self.tree.size
             LedgerLeaf.objects.bulk_create(LedgerLeaf(index=first + nth, entry=entry) for nth, entry in enumerate(part))
             self.tree = self.tree.grown(leaf_hash(entry.body.encode()) for entry in part)
             self.latest = max([*(entry.at for entry in part), *([self.latest] if self.latest else [])])
             self.new += len(part)
+        for ids in _parts(marks):
+            LedgerUncovered.objects.filter(id__in=ids).delete()
+
+
+def _uncovered() -> tuple[list[int], list[int]]:
+    """The ids of all marks, and those of the entries that they mark, in order.
+
+    The marks come by one statement, so they are one picture of what is committed: looked for part by part, a later
+    entry of a chain could be found before an earlier one that was not committed yet when its part was read. Then a
+    lookup for each, never a join: the database has no figures of a table that is emptied all the time, and may well
+    choose to read the whole ledger. Not by the index of the marks, which keeps the places of those that went. A mark
+    without an entry, or of one that has its leaf, is swept away with the rest.
+    """
+    marks, entries = list[int](), list[int]()
+    rows = LedgerUncovered.objects.order_by().values_list("id", "hash").iterator(CHUNK)
+    while part := list(islice(rows, CHUNK)):
+        marks += [mark for mark, _ in part]
+        marked = LedgerEntry.objects.filter(hash__in=[digest for _, digest in part]).values_list("id", flat=True)
+        covered = LedgerLeaf.objects.filter(entry__in=list(marked)).values_list("entry", flat=True)
+        entries += set(marked) - set(covered)
+    return marks, sorted(entries)
+
+
+def _parts(ids: list[int]) -> Iterator[list[int]]:
+    return (ids[at : at + CHUNK] for at in range(0, len(ids), CHUNK))
+
+
+def mark_again() -> int:
+    """Marks the entries that have neither leaf nor mark, so that the next checkpoint covers them; returns how many.
+
+    There are none unless somebody took marks away past the triggers. Looks through the whole ledger: once a day.
+    """
+    with transaction.atomic():
+        return triggers.mark_uncovered(connection)
 
 
 def checkpoint_ledger(*, actor: Actor) -> CheckpointMade | Refused:
@@ -90,6 +140,10 @@ def checkpoint_ledger(*, actor: Actor) -> CheckpointMade | Refused:
 def _checkpoint() -> CheckpointMade | Refused:
     _alone(LedgerCheckpoint)  # one checkpoint at a time
     last = LedgerCheckpoint.objects.first()
+    if last is not None and last.size >= WIDTH and not LedgerTile.objects.exists():
+        log.error(
+            "every tile of the ledger's tree was gone (deleted, or never there before an update); they are written anew"
+        )
     growth = _Growth(_range(last))
     growth.take_in()
     fill_tiles(growth.tree.size)

@@ -58,6 +58,14 @@ class Exported:
     warning: str = ""
 
 
+@dataclass(frozen=True)
+class Belongs:
+    """The checkpoint of an export; `warning` says why it is not a new one."""
+
+    row: LedgerCheckpoint
+    warning: str = ""
+
+
 def export_ledger(
     *,
     out: TextIO,
@@ -67,12 +75,13 @@ def export_ledger(
     license_id: str | None = None,
     until: datetime | None = None,
     beside: TextIO | None = None,
+    tell: Tell = _nobody,
 ) -> Exported | Refused | BadInput:
     """Writes the entries (of one license, up to a time) to `out`, in the order of the tree; books that it did.
 
     A checkpoint is made first, whoever exports: it changes no license and is what makes the export worth something.
     The export holds exactly what it covers. JSON Lines begin with a header that carries it and end with a line that
-    tells a whole file from a cut one (docs/audit.md); for CSV the note goes to `beside`.
+    tells a whole file from a cut one (docs/audit.md); for CSV the note goes to `beside`. `tell` hears how far it is.
     """
     refused = lacking(actor, [Ability.READ_LEDGER])
     if refused:
@@ -96,9 +105,9 @@ def export_ledger(
     with snapshot():
         rows = _chosen(belongs.size, chosen.get("license"), until)
         if format == "jsonl":
-            count = _write_jsonl(rows, out, belongs, chosen, by=actor.name)
+            count = _write_jsonl(rows, out, belongs, chosen, by=actor.name, tell=tell)
         else:
-            count = _write_csv(rows, out)
+            count = _write_csv(rows, out, tell)
             if beside is not None:
                 beside.write(belongs.note)
                 beside.flush()
@@ -164,7 +173,14 @@ def _booked(written: Exported, said: Mapping[str, object], actor: Actor, source:
 
 
 def _checkpoint(format: str) -> Exported | Refused:
-    """The checkpoint that the export belongs to: a new one, or, where none can be made, the last.
+    found = belongs_to()
+    if isinstance(found, Refused):
+        return found
+    return Exported(0, format, found.row.size, found.row.root, found.row.note, found.warning)
+
+
+def belongs_to() -> Belongs | Refused:
+    """The checkpoint that an export belongs to: a new one, or, where none can be made, the last.
 
     A ledger that somebody damaged is exported, too: whoever verifies the export finds what was done to it.
     """
@@ -176,12 +192,12 @@ def _checkpoint(format: str) -> Exported | Refused:
             "ledger-damaged", f"No checkpoint can be made of the ledger as it is ({problem}). Run verify_ledger."
         )
     if not isinstance(made, Refused):
-        return Exported(0, format, made.size, made.root, made.note)
+        return Belongs(LedgerCheckpoint.objects.get(size=made.size))
     last = LedgerCheckpoint.objects.first()
     if last is None:
         return replace(made, message=f"An export belongs to a checkpoint, and there is none yet. {made.message}")
     warning = f"The export belongs to the last checkpoint and leaves out what came after it. {made.message}"
-    return Exported(0, format, last.size, last.root, last.note, warning)
+    return Belongs(last, warning)
 
 
 def _chosen(size: int, license_id: str | None, until: datetime | None) -> QuerySet[LedgerLeaf]:
@@ -247,15 +263,18 @@ def _proofs() -> Proof:
     return proof
 
 
-def _write_csv(rows: QuerySet[LedgerLeaf], out: TextIO) -> int:
+def _write_csv(rows: QuerySet[LedgerLeaf], out: TextIO, tell: Tell) -> int:
     writer = csv.writer(out)
     writer.writerow(_COLUMNS)
-    count = 0
+    total, count = rows.values("entry").count(), 0
     for index, digest, body in _rows(rows):
         fields = {**json.loads(body), "index": index, "hash": digest}
         fields["data"] = json.dumps(fields["data"], ensure_ascii=False, sort_keys=True)
         writer.writerow([_cell(fields[column]) for column in _COLUMNS])
         count += 1
+        if count % CHUNK == 0:
+            tell(count, total)
+    tell(count, total)
     return count
 
 

@@ -25,7 +25,7 @@ def book_list_export(
     actor: Actor,
     source: str,
 ) -> Refused | None:
-    """None when it is booked. `belongs` is the newest checkpoint then, if there was one. `readers` are the abilities of
+    """None when it is booked. `belongs` is its checkpoint, if there was one. `readers` are the abilities of
     which one is needed to see the list; none: any role.
     """
     if not (actor.abilities & set(readers) if readers else actor.abilities):

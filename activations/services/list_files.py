@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import IO, Any
@@ -19,6 +20,7 @@ MEDIA_TYPES = {
     "csv": "text/csv; charset=utf-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     "jsonl": "application/jsonl",
+    "zip": "application/zip",
 }
 BOM = "\ufeff"  # by it Excel knows that a CSV file is UTF-8
 # What no XML file may hold: a workbook with one of them does not open.
@@ -42,6 +44,15 @@ def write_file(format: str, columns: Columns, rows: Iterable[Any], out: IO[bytes
         return _csv(columns, rows, text) if format == "csv" else _jsonl(columns, rows, text, about)
     finally:
         text.detach()  # the file stays open for whoever asked
+
+
+def write_beside(name: str, columns: Columns, rows: Iterable[Any], out: IO[bytes], note: str) -> int:
+    """A ZIP with the rows as CSV, which has no place for a checkpoint, and the checkpoint in a file beside it."""
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as both:
+        with both.open(f"{name}.csv", "w", force_zip64=True) as file:
+            count = write_file("csv", columns, rows, file, {})
+        both.writestr(f"{name}.csv.checkpoint", note)
+    return count
 
 
 def _csv(columns: Columns, rows: Iterable[Any], out: IO[str]) -> int:

@@ -162,10 +162,12 @@ def _unfit(named: str, as_of: datetime, now: datetime, length: int) -> Refused |
     if not length:
         return BadInput("license-not-yet", f"At {iso(as_of)} {named} did not exist. Choose a later time.")
     if length > MOST_ENTRIES:
+        too_many = LedgerEntry.objects.filter(chain=named).order_by("seq")[MOST_ENTRIES]  # times never decrease
         return Refused(
             "statement-too-long",
-            f"The history has {length:,} entries; a statement takes {MOST_ENTRIES:,}. Choose an earlier time, or ask "
-            "an auditor for an export of this license.",
+            f"The history of {named} has {length:,} entries by then; a statement takes {MOST_ENTRIES:,}. Make one as "
+            f"of a time before {iso(too_many.at)}. For all of it ask an auditor, who has `manage.py export_ledger "
+            f"--format jsonl --license {named}`, and send the customer that file with the verifier.",
         )
     return None
 

@@ -43,7 +43,8 @@ KEPT = {
     "incomingmail": "mails from outside",
     "outgoingmail": "mails of the outbox",
 }
-WATCHED = {**INSERT_ONLY, **KEPT, "seat": "seats"}
+GOING = {"seat": "seats", "ledgeruncovered": "marks of uncovered entries"}
+WATCHED = {**INSERT_ONLY, **KEPT, **GOING}
 # Refused for the transaction they are in, not for what they say: see test_postgresql.
 SNAPSHOT_MESSAGES = {
     "seats are added under READ COMMITTED only",

@@ -81,6 +81,12 @@ def ledger() -> Iterator[Case]:
         copy("ledgerleaf", '"index" = 0', index="2", entry_id="(SELECT max(id) FROM activations_ledgerentry)"),
         "the leaves of the ledger's tree are numbered from 0 without gaps",
     )
+    for name, which in {"one": "WHERE id = (SELECT max(id) FROM activations_ledgeruncovered)", "all": ""}.items():
+        yield Case(
+            f"mark: {name} of entries without a leaf",
+            f"DELETE FROM activations_ledgeruncovered {which}".rstrip(),
+            "the mark of a ledger entry goes once the entry has its leaf",
+        )
 
 
 def _tiles() -> Iterator[Case]:

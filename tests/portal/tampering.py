@@ -27,6 +27,7 @@ from activations.models import (
     LedgerEntry,
     LedgerLeaf,
     LedgerTile,
+    LedgerUncovered,
     License,
     LicenseTerms,
     MailSource,
@@ -47,6 +48,7 @@ from activations.models import (
     UsageRequest,
     WitnessReceipt,
 )
+from activations.models.rules import Event
 from tests.portal.cast import AGENT, LEAD, SOURCE
 from tests.support import without_triggers
 
@@ -83,10 +85,10 @@ NAMES: dict[type[Model], Callable[[Any], str]] = {
 
 
 @contextmanager
-def unguarded() -> Iterator[None]:
+def unguarded(*events: Event) -> Iterator[None]:
     """Without triggers, inside the transaction of a test: PostgreSQL waits for no foreign keys to be checked."""
     connection.check_constraints()
-    with without_triggers(connection):
+    with without_triggers(connection, events or tuple(Event)):
         yield
         connection.check_constraints()
 
@@ -297,6 +299,7 @@ CHANGES = [
     Change(LedgerEntry, "body", "{}", CHAIN),
     Change(LedgerLeaf, "index", 9999, {"index": 3}),
     Change(LedgerLeaf, "entry", another(LedgerEntry, leaf__isnull=True), {"index": 3}),
+    Change(LedgerUncovered, "hash", HEX, said="has no leaf, nor the mark by which the next checkpoint would find it"),
     Change(LedgerTile, "level", 7, said="tile 7/0 of the Merkle tree stands over leaves that there are not"),
     Change(LedgerTile, "index", 3, said="tile 0/0 of the Merkle tree is missing"),
     Change(LedgerTile, "hashes", bytes(8192), said="holds another hash than leaf 0 gives, portal entry 1"),

@@ -4,20 +4,34 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import logging
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from django.db import connection, transaction
 
-from activations.models import KeyPurpose, LedgerCheckpoint, LedgerEntry, LedgerLeaf, SigningKey
+from activations.models import (
+    KeyPurpose,
+    LedgerCheckpoint,
+    LedgerEntry,
+    LedgerLeaf,
+    LedgerUncovered,
+    SigningKey,
+    triggers,
+)
+from activations.models.rules import Event
 from activations.services.checkpoints import CheckpointMade, checkpoint_ledger
 from activations.services.ledger_checks import verify_ledger
 from activations.services.licenses import LicenseCreated
 from activations.services.results import Refused
 from activations.services.signing import create_root, rotate_key
-from tests.portal.cast import ADMINISTRATOR, EVERYONE, SOURCE, answered, make_license
+from activations.tasks import run_jobs_job, verify_ledger_job
+from tests.portal.cast import ADMINISTRATOR, EVERYONE, SOURCE, answered, book_many, make_license
 from tests.portal.chariot import Chariot, host
+from tests.portal.tampering import unguarded
 
 
 def checkpoint() -> CheckpointMade:
@@ -114,3 +128,129 @@ def test_a_ledger_without_a_fit_name_signs_nothing(license: LicenseCreated, sett
 
     assert (type(result), getattr(result, "code", None)) == (Refused, "ledger-origin-unfit")
     assert not LedgerLeaf.objects.exists()
+
+
+def marked() -> set[str]:
+    return set(LedgerUncovered.objects.values_list("hash", flat=True))
+
+
+def test_what_is_new_is_marked_until_it_has_its_leaf(license: LicenseCreated) -> None:
+    assert marked() == set(LedgerEntry.objects.values_list("hash", flat=True))
+    checkpoint()
+    assert marked() == set()
+    make_license(customer="Beta Mills")
+    assert marked() == set(LedgerEntry.objects.filter(leaf__isnull=True).values_list("hash", flat=True))
+    assert len(marked()) == 1
+
+
+def work_of(act: Callable[[], object]) -> int:
+    """What the database did, counted by itself and not by a clock, triggers included. PostgreSQL: rows and index
+    entries that scans of the ledger's tables gave. SQLite: instructions of its machine, in tens.
+    """
+    if connection.vendor == "postgresql":
+        with transaction.atomic():
+            before = _read_by_scans()
+            act()
+            return _read_by_scans() - before
+    steps = []
+    database: Any = connection.connection
+    database.set_progress_handler(lambda: steps.append(1), 10)
+    try:
+        act()
+    finally:
+        database.set_progress_handler(None, 0)
+    return len(steps)
+
+
+def _read_by_scans() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT sum(pg_stat_get_xact_tuples_returned(oid) + pg_stat_get_xact_tuples_fetched(oid)) FROM pg_class "
+            "WHERE relname LIKE 'activations_ledger%' OR oid IN (SELECT indexrelid FROM pg_index JOIN pg_class AS t "
+            "ON t.oid = indrelid WHERE t.relname LIKE 'activations_ledger%')"
+        )
+        return int(cursor.fetchone()[0])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_checkpoint_reads_what_is_new_however_long_the_ledger_is(transactional_db: None, signing_keys: None) -> None:
+    """Of 1,000 entries and of 20,000; before the database has counted its tables (ANALYZE), and after."""
+    work, looks = list[int](), list[int]()
+    for size in (1_000, 20_000):
+        while (missing := size - LedgerEntry.objects.count()) > 0:
+            book_many(min(missing, 2_000))
+        checkpoint()
+        for counted in (False, True):
+            if counted:
+                with connection.cursor() as cursor:
+                    cursor.execute("ANALYZE")
+            book_many(10)
+            work.append(work_of(checkpoint))
+        looks.append(work_of(lambda: LedgerEntry.objects.filter(leaf__isnull=True).count()))
+
+    few, many = work[:2], work[2:]
+    assert max(many) <= min(few) * 1.2 + 10, work
+    assert looks[1] > 10 * looks[0], "what is read of old entries would be counted"
+
+
+def test_an_entry_whose_mark_was_taken_away_is_named_and_covered_all_the_same(
+    license: LicenseCreated, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Somebody with the database, past the triggers: the daily check finds the entry by looking at all of them."""
+    checkpoint()
+    with unguarded(Event.DELETE):
+        make_license(customer="Beta Mills")
+        LedgerUncovered.objects.all()._raw_delete("default")
+    entry = LedgerEntry.objects.latest("id")
+    made = checkpoint()
+    assert made.new == 0, "it is forgotten"
+    lost = f"{entry.chain} entry 1: has no leaf, nor the mark by which the next checkpoint would find it"
+    assert verify_ledger().problems == (lost,)
+
+    with caplog.at_level(logging.ERROR):
+        verify_ledger_job()
+        assert run_jobs_job() == 1
+
+    assert "1 entries had lost the mark" in caplog.text
+    assert checkpoint().new == 1
+    assert LedgerLeaf.objects.get(entry=entry).index == made.size
+    assert lost not in verify_ledger().problems
+
+
+def test_what_was_booked_past_the_trigger_is_marked_when_it_is_put_back(license: LicenseCreated) -> None:
+    """As with a portal that is updated: its entries are older than the marks."""
+    checkpoint()
+    with unguarded():
+        make_license(customer="Beta Mills")
+        assert marked() == set()
+    assert len(marked()) == 1
+    assert triggers.mark_uncovered(connection) == 0
+    assert checkpoint().new == 1
+
+
+def test_marks_of_nothing_and_of_what_is_covered_hold_nothing_up(license: LicenseCreated) -> None:
+    checkpoint()
+    covered = LedgerEntry.objects.earliest("id").hash
+    LedgerUncovered.objects.bulk_create([LedgerUncovered(hash="0" * 64), LedgerUncovered(hash=covered)])
+    make_license(customer="Beta Mills")
+
+    assert checkpoint().new == 1
+    assert marked() == set()
+    assert verify_ledger().holds
+
+
+def test_entries_that_are_marked_late_come_in_the_order_of_their_chain(
+    license: LicenseCreated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In parts, too: a mark that was put back is the youngest, and its entry the oldest."""
+    from activations.services import checkpoints
+
+    monkeypatch.setattr(checkpoints, "CHUNK", 3)
+    book_many(10)
+    with unguarded(Event.DELETE):
+        LedgerUncovered.objects.filter(hash=LedgerEntry.objects.earliest("id").hash)._raw_delete("default")
+    assert triggers.mark_uncovered(connection) == 1
+
+    checkpoint()
+
+    assert verify_ledger().holds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -205,6 +206,25 @@ def test_many_who_ask_at_once_get_one_check() -> None:
         asked = [pool.submit(ask) for _ in range(8)]
         assert len({each.result(timeout=60) for each in asked}) == 1
     assert Job.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_that_one_person_asks_for_at_once_no_more_than_allowed_are_taken(kind: str) -> None:
+    """All of them have counted before one has written, unless they wait for each other."""
+    start = threading.Barrier(12)
+
+    def ask(number: int) -> bool:
+        try:
+            start.wait(60)
+            return isinstance(queue.ask(kind, {}, actor=LEAD if number % 2 else AGENT), Job)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(12) as pool:
+        taken = list(pool.map(ask, range(12)))
+    assert sum(taken) == 2 * queue.MOST_OPEN
+    for actor in (LEAD, AGENT):
+        assert Job.objects.filter(asked_by=actor.name).count() == queue.MOST_OPEN
 
 
 @pytest.mark.django_db

@@ -7,15 +7,18 @@ import csv
 import io
 import json
 import re
+import zipfile
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 from django.contrib import admin
+from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 from openpyxl import load_workbook  # type: ignore[import-untyped]
 
 from activations.admin import list_export
@@ -24,7 +27,11 @@ from activations.models import (
     Contact,
     Customer,
     Job,
+    KeyPurpose,
+    LedgerChain,
+    LedgerCheckpoint,
     LedgerEntry,
+    LedgerLeaf,
     License,
     SigningKey,
     UsageLicense,
@@ -33,15 +40,18 @@ from activations.models import (
 from activations.services import list_files
 from activations.services.checkpoints import CheckpointMade, checkpoint_ledger
 from activations.services.intake import keep_refused
+from activations.services.jobs import queue, running
 from activations.services.licenses import LicenseCreated
 from activations.services.results import BadInput
 from activations.tasks import run_jobs_job
-from tests.portal.cast import ADMINISTRATOR, AGENT, answered, entries, length, make_license
+from tests.portal.cast import ADMINISTRATOR, AGENT, AUDITOR, answered, entries, length, make_license
 from tests.portal.chariot import Chariot, host
+from tests.portal.tampering import unguarded
 from tests.portal.web import Browser
 
 SignIn = Callable[[str], Browser]
 PORTAL = "portal"
+NAMED = r'attachment; filename="licenses-\d{4}-\d\d-\d\d-checkpoint-\d+\.csv"'
 OURS = (
     "license",
     "customer",
@@ -68,8 +78,17 @@ def content(answer: Any) -> bytes:
     return b"".join(answer.streaming_content)
 
 
+def unzipped(answer: Any) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(content(answer))) as both:
+        assert both.testzip() is None
+        return {name: both.read(name) for name in both.namelist()}
+
+
 def csv_rows(answer: Any) -> list[list[str]]:
-    raw = content(answer)
+    if answer.headers["Content-Type"] == "application/zip":  # of the ledger, with its checkpoint beside it
+        raw, _ = unzipped(answer).values()
+    else:
+        raw = content(answer)
     assert raw.startswith(b"\xef\xbb\xbf")
     return list(csv.reader(io.StringIO(raw.decode("utf-8-sig"), newline="")))
 
@@ -86,7 +105,9 @@ def test_a_list_as_it_is_filtered_and_sorted(license: LicenseCreated, sign_in: S
         make_license(customer=f"Plant {number}")
     answer = export(agent, "license", query="q=plant&o=-2&p=2")
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
-    assert re.fullmatch(r'attachment; filename="licenses-\d{4}-\d\d-\d\d\.csv"', answer.headers["Content-Disposition"])
+    assert re.fullmatch(
+        r'attachment; filename="licenses-\d{4}-\d\d-\d\d-checkpoint-\d+\.csv"', answer.headers["Content-Disposition"]
+    )
     assert answer.headers["Cache-Control"] == "no-store" or "no-store" in answer.headers["Cache-Control"]
     rows = csv_rows(answer)
     assert rows[0][:4] == ["License ID", "customer", "product", "status"]
@@ -110,14 +131,22 @@ def test_every_export_is_booked_with_list_filter_format_and_rows(license: Licens
         json.loads(body)["data"]
         for body in LedgerEntry.objects.order_by("-seq").filter(chain=PORTAL)[:2].values_list("body", flat=True)
     ]
+    first, second = LedgerCheckpoint.objects.order_by("size")
+    assert second.size == first.size + 1, "each has a checkpoint of its own, which covers the entry about the other"
     assert booked[1] == {
         "list": "Licenses",
         "filter": {"status__exact": ["active"], "q": ["acme"]},
         "format": "csv",
         "rows": 1,
-        "checkpoint": None,  # there was none yet
+        "checkpoint": {"size": first.size, "root": first.root},
     }
-    assert booked[0] == {"list": "Usage Requests", "filter": {}, "format": "xlsx", "rows": 0, "checkpoint": None}
+    assert booked[0] == {
+        "list": "Usage Requests",
+        "filter": {},
+        "format": "xlsx",
+        "rows": 0,
+        "checkpoint": {"size": second.size, "root": second.root},
+    }
     page = sign_in("auditor").get(reverse("admin:activations_ledgerentry_changelist"))
     assert "List exported Licenses as csv, rows: 1" in page.words
 
@@ -173,7 +202,8 @@ def test_no_export_holds_a_secret(license: LicenseCreated, sign_in: SignIn) -> N
         name = f"{model._meta.app_label}_{model._meta.model_name}"
         for format in ("csv", "jsonl"):
             answer = export(auditor if "staffevent" in name else manager, name, format)
-            text = content(answer).decode()
+            zipped = answer.headers["Content-Type"] == "application/zip"
+            text = (b"".join(unzipped(answer).values()) if zipped else content(answer)).decode()
             # A commitment is a digest that the ledger is made to keep; of a spreadsheet it is no column.
             public = [request.commitment] if (name, format) == ("activations_ledgerentry", "jsonl") else []
             assert [secret for secret in secrets if secret in text] == public, (name, format)
@@ -241,9 +271,8 @@ def test_many_rows_are_read_in_parts(db: None, sign_in: SignIn, monkeypatch: pyt
 
 
 def test_json_lines_hold_the_rows_and_the_checkpoint(license: LicenseCreated, sign_in: SignIn) -> None:
-    made = checkpoint_ledger(actor=ADMINISTRATOR)
-    assert isinstance(made, CheckpointMade)
     lines = [json.loads(line) for line in content(export(sign_in("agent"), "license", "jsonl", "q=acme")).splitlines()]
+    made = LedgerCheckpoint.objects.get()
     header, row, end = lines
     assert (header["export"], header["list"], header["by"]) == ("chariot-list-1", "Licenses", "agent")
     assert (header["filter"], header["checkpoint"], end) == ({"q": ["acme"]}, made.note, {"end": 1})
@@ -256,6 +285,151 @@ def test_a_workbook_says_what_it_is(license: LicenseCreated, sign_in: SignIn) ->
     book = load_workbook(io.BytesIO(content(export(sign_in("agent"), "license", "xlsx", "q=acme"))))
     about = {row[0].value: row[1].value for row in book["About"].iter_rows()}
     assert (about["list"], about["by"], about["filter"]) == ("Licenses", "agent", '{"q": ["acme"]}')
+    assert about["checkpoint"] == LedgerCheckpoint.objects.get().note
+
+
+def test_the_ledger_as_csv_has_its_checkpoint_beside_it_and_holds_what_that_covers(
+    license: LicenseCreated, sign_in: SignIn
+) -> None:
+    answer = export(sign_in("auditor"), "ledgerentry")
+    made = LedgerCheckpoint.objects.get()
+    name = f"ledger-{timezone.now():%Y-%m-%d}-checkpoint-{made.size}"
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="{name}.zip"'
+    files = unzipped(answer)
+    assert list(files) == [f"{name}.csv", f"{name}.csv.checkpoint"]
+    assert files[f"{name}.csv.checkpoint"].decode() == made.note
+    assert files[f"{name}.csv"].decode().count("\r\n") == made.size + 1
+    assert made.size == LedgerEntry.objects.count() - 1, "all but the entry about this export"
+
+
+@pytest.mark.parametrize("format", ["csv", "xlsx"])
+def test_where_no_checkpoint_can_be_made_the_ledger_ends_at_the_last(
+    license: LicenseCreated, sign_in: SignIn, format: str
+) -> None:
+    made = checkpoint_ledger(actor=ADMINISTRATOR)
+    assert isinstance(made, CheckpointMade)
+    SigningKey.objects.filter(purpose=KeyPurpose.CHECKPOINT).update(current=False)
+    make_license(customer="Beta Mills")
+    auditor = sign_in("auditor")
+
+    answer = export(auditor, "ledgerentry", format)
+
+    rows = csv_rows(answer) if format == "csv" else xlsx_rows(answer)
+    assert len(rows) == made.size + 1
+    assert "leaves out what came after it" in auditor.get(reverse("admin:index")).words
+    assert len(csv_rows(export(auditor, "license"))) == 3, "other lists are whole"
+
+
+def test_before_there_is_any_checkpoint_lists_are_exported_and_the_ledger_is_not(db: None, sign_in: SignIn) -> None:
+    make_license()
+    auditor = sign_in("auditor")
+    answer = export(auditor, "license")
+    assert re.search(r'filename="licenses-\d{4}-\d\d-\d\d\.csv"', answer.headers["Content-Disposition"])
+    assert len(csv_rows(answer)) == 2
+    before = length(PORTAL)
+    token = auditor.get(reverse("admin:index")).form(reverse("admin:logout")).fields
+    page = auditor.post(address("ledgerentry"), {**token, "format": "csv"})
+    assert "Nothing was exported. An export belongs to a checkpoint, and there is none yet." in page.words
+    assert length(PORTAL) == before
+
+
+@pytest.mark.parametrize(("name", "format"), [("ledgerentry", "csv"), ("ledgerentry", "xlsx"), ("license", "jsonl")])
+def test_of_a_damaged_ledger_no_list_is_exported_and_it_says_why(
+    license: LicenseCreated, sign_in: SignIn, name: str, format: str
+) -> None:
+    """The head of the portal's chain was set back: no export can be booked any more."""
+    auditor = sign_in("auditor")
+    token = auditor.get(reverse("admin:index")).form(reverse("admin:logout")).fields
+    _damage()
+
+    page = auditor.post(address(name), {**token, "format": format})
+
+    assert page.status == 200
+    assert "Nothing was exported. The export could not be booked" in page.words
+    assert "Have it checked (Audit, Check); the ledger itself can still be exported as JSON Lines." in page.words
+
+
+def test_a_damaged_ledger_is_exported_as_json_lines_with_a_warning(license: LicenseCreated, sign_in: SignIn) -> None:
+    auditor = sign_in("auditor")
+    _damage()
+    lines = content(export(auditor, "ledgerentry", "jsonl")).splitlines()
+    assert json.loads(lines[-1]) == {"end": len(lines) - 2}
+    assert "The ledger did not take the entry about this export" in auditor.get(reverse("admin:index")).words
+
+
+def test_a_ledger_whose_tree_is_damaged_too_is_refused_in_words(license: LicenseCreated, sign_in: SignIn) -> None:
+    """Leaves were taken away and a checkpoint stands over them: none can be made, and the last is what there is."""
+    made = checkpoint_ledger(actor=ADMINISTRATOR)
+    assert isinstance(made, CheckpointMade)
+    with unguarded():
+        LedgerLeaf.objects.filter(index=made.size - 1)._raw_delete("default")
+    auditor = sign_in("auditor")
+    answer = export(auditor, "ledgerentry")
+    assert len(csv_rows(answer)) == made.size, "one is gone"
+    assert "No checkpoint can be made of the ledger as it is" in auditor.get(reverse("admin:index")).words
+
+
+def _damage() -> None:
+    with unguarded():
+        LedgerChain.objects.filter(name=PORTAL).update(length=2)
+
+
+def test_a_running_export_shows_how_far_it_is(license: LicenseCreated, sign_in: SignIn) -> None:
+    auditor = sign_in("auditor")
+    asked = {"page": "activations.license", "list": "Licenses", "query": "", "format": "csv"}
+    job = queue.ask(list_export.KIND, asked, actor=AUDITOR)
+    assert isinstance(job, Job)
+    running = queue.claim(job.pk)
+    assert running is not None
+    page = auditor.get(reverse("admin:exports"))
+    assert "<progress" not in page.html, "it has not counted yet"
+    assert queue.beat(running, 1234, 56_789)
+
+    page = auditor.get(reverse("admin:exports"))
+
+    assert '<progress max="56789" value="1234" aria-label="How far the export is"></progress>' in page.html
+    assert "1234 of 56789" in page.words
+    assert '<meta http-equiv="refresh" content="3">' in page.html
+    queue.end(running, {"rows": 56_789, "bytes": 0, "warning": ""})
+    page = auditor.get(reverse("admin:exports"))
+    assert ("<progress" in page.html, "refresh" in page.html) == (False, False)
+    assert "done, 56789 rows" in page.words
+
+
+def test_an_account_with_an_old_name_gets_no_file_of_the_older_one(
+    license: LicenseCreated, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The portal deletes no account; somebody with the database did, and the name was given again."""
+    monkeypatch.setattr(list_export, "MOST_ROWS", 0)
+    first = sign_in("auditor")
+    token = first.get(reverse("admin:index")).form(reverse("admin:logout")).fields
+    for format in ("csv", "xlsx"):
+        first.post(address("license"), {**token, "format": format})
+    done, waits = Job.objects.order_by("id")
+    running.run(done.pk)
+    file = reverse("admin:exported_file", args=[done.pk])
+    assert first.client.get(file).status_code == 200
+    User.objects.get(username="auditor").delete()
+
+    second = sign_in("auditor")
+
+    assert second.user.pk != first.user.pk
+    assert second.get(file).status == 404
+    assert "You have asked for no large export" in second.get(reverse("admin:exports")).words
+    assert running.run(waits.pk) == "failed"
+    waits.refresh_from_db()
+    assert "another has its name" in waits.problem
+
+
+def test_no_page_deletes_an_account(sign_in: SignIn) -> None:
+    administrator = sign_in("administrator")
+    other = sign_in("agent").user
+    for address in (
+        reverse("admin:auth_user_delete", args=[other.pk]),
+        f"/admin/auth/user/{other.pk}/delete/",
+    ):
+        assert administrator.get(address).status in (403, 404)
+    assert User.objects.filter(pk=other.pk).exists()
 
 
 def test_a_long_list_is_written_in_the_background(
@@ -282,7 +456,9 @@ def test_a_long_list_is_written_in_the_background(
     file = reverse("admin:exported_file", args=[job.pk])
     answer = auditor.client.get(file)
     assert [row[1] for row in csv_rows(answer)[1:]] == [f"Plant {number}" for number in range(4)]
-    assert re.fullmatch(r'attachment; filename="licenses-[0-9-]+\.csv"', answer.headers["Content-Disposition"])
+    assert re.fullmatch(
+        r'attachment; filename="licenses-[0-9-]+-checkpoint-\d+\.csv"', answer.headers["Content-Disposition"]
+    )
     assert "no-store" in answer.headers["Cache-Control"]
     assert other.get(file).status == 404
     assert "Plant" not in other.get(reverse("admin:exports")).words

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import re
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from pathlib import Path
 from unittest import mock
 
 import pytest
 from chariot_license.protocol.codes import format_public_id
+from django.core.management import call_command
 from django.utils import timezone
 
 from activations.domain.ledger import Kind
@@ -37,6 +41,7 @@ from tests.portal.cast import (
 from tests.portal.chariot import Chariot, host
 from tests.portal.licensing import change
 from tests.portal.stating import done, fetched, made, read, with_history
+from tests.portal.verifying import verdict
 
 
 @pytest.fixture
@@ -213,6 +218,30 @@ def test_a_history_that_is_too_long_is_refused(told: LicenseCreated, monkeypatch
     result = make_statement(license_id=told.license_id, actor=AGENT, source=SOURCE)
     assert isinstance(result, Refused)
     assert result.code == "statement-too-long"
+    assert " entries by then; a statement takes 3. Make one as of a time before " in result.message, result.message
+
+
+def test_what_a_refused_statement_advises_does_it(
+    told: LicenseCreated, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A statement as of an earlier time, and the whole history as an export that the customer verifies."""
+    monkeypatch.setattr(statements, "MOST_ENTRIES", 3)
+    refused = make_statement(license_id=told.license_id, actor=AGENT, source=SOURCE)
+    assert isinstance(refused, Refused)
+    found = re.search(r"a time before (\S+Z)\..*`manage\.py (export_ledger [^`]+)`", refused.message)
+    assert found is not None, refused.message
+
+    before = datetime.fromisoformat(found[1]) - timedelta(microseconds=1)
+    assert 1 <= done(make_statement(license_id=told.license_id, actor=AGENT, source=SOURCE, at=before)).length <= 3
+    late = make_statement(license_id=told.license_id, actor=AGENT, source=SOURCE, at=datetime.fromisoformat(found[1]))
+    assert isinstance(late, Refused), "one moment later it is too long"
+
+    file = tmp_path / "license.jsonl"
+    call_command(*found[2].split(), "--out", str(file), stdout=io.StringIO(), stderr=io.StringIO())
+    kept = tmp_path / "kept.txt"
+    kept.write_text(json.loads(file.read_text("utf-8").splitlines()[0])["checkpoint"], "utf-8")
+    answer = verdict(file, kept)
+    assert (answer["verdict"], answer["entries"]) == ("ok", length(told.license_id)), answer
 
 
 def test_each_kind_of_entry_is_told_or_left_out_on_purpose() -> None:

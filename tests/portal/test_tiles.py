@@ -69,7 +69,9 @@ def test_more_tiles_than_one_statement_writes(signing_keys: None, monkeypatch: p
     assert verify_ledger().holds
 
 
-def test_a_portal_that_had_no_tiles_gets_them_with_its_next_checkpoint(signing_keys: None) -> None:
+def test_a_ledger_without_any_tile_is_noticed_at_once_and_gets_them_with_its_next_checkpoint(
+    signing_keys: None, caplog: pytest.LogCaptureFixture
+) -> None:
     book_many(600)
     checkpoint()
     before = LedgerTile.objects.order_by("level", "index").values_list("hashes", flat=True)
@@ -78,8 +80,10 @@ def test_a_portal_that_had_no_tiles_gets_them_with_its_next_checkpoint(signing_k
         LedgerTile.objects.all()._raw_delete("default")
 
     assert Tree().root(600) == bytes.fromhex(merkle_root(bodies(600)).hex())
-    assert verify_ledger().holds, "before tiles were kept there were none, and nothing was wrong"
+    [problem] = verify_ledger().problems
+    assert problem.startswith("every tile of the Merkle tree is missing: somebody deleted them")
     assert checkpoint().new == 0
+    assert "they are written anew" in caplog.text
 
     after = LedgerTile.objects.order_by("level", "index").values_list("hashes", flat=True)
     assert [bytes(each) for each in after] == wanted
@@ -218,3 +222,4 @@ def test_keys_alone_make_no_tile(db: None) -> None:
     checkpoint()
 
     assert stored() == []
+    assert verify_ledger().holds, "a ledger too short for a tile lacks none"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -12,9 +11,10 @@ from django.views.decorators.http import require_safe
 from activations.admin.access import needs
 from activations.admin.audit.charts import HEIGHT, LEFT, RIGHT, WIDTH, chart
 from activations.admin.pages import page
-from activations.audit_queries import busiest_customers, months
+from activations.audit_queries.bodies import ever_of
+from activations.audit_queries.figures import busiest_customers, months
 from activations.domain.words import Ability
-from activations.models import Customer, License
+from activations.models import Customer
 
 SPANS = (12, 24, 60)  # months
 
@@ -35,13 +35,13 @@ def figures(request: HttpRequest) -> HttpResponse:
         "left": LEFT,
         "right": WIDTH - RIGHT,
     }
-    chains = None
-    if name:
-        chains = list(License.objects.filter(customer__name=name).values_list("license_id", flat=True))
-        if not chains:
-            context["error"] = f"No license belongs to a customer called {name}. Choose a name of the list."
-            return page(request, "audit/figures.html", "Figures", context)
-    rows = months(span, now, chains)
+    if name and not ever_of(name, exactly=True).exists():
+        context["error"] = (
+            f"No license is, or ever was, that of a customer called {name}. Write the whole name, or choose one of the "
+            "list."
+        )
+        return page(request, "audit/figures.html", "Figures", context)
+    rows = months(span, now, name)
     labels = [f"{row.first:%Y-%m}" for row in rows]
     context["rows"] = list(zip(labels, rows, strict=True))
     context["seats"] = chart(
@@ -54,5 +54,5 @@ def figures(request: HttpRequest) -> HttpResponse:
         labels, [("approved", [row.restored for row in rows]), ("denied", [row.denied for row in rows])]
     )
     if not name:
-        context["busiest"] = busiest_customers(now - timedelta(days=365))
+        context["busiest"] = busiest_customers(now)
     return page(request, "audit/figures.html", "Figures", context)

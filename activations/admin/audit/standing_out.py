@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from activations.admin.access import needs
 from activations.admin.audit.moments import day_in, days_back, end_of, start_of
 from activations.admin.pages import page
 from activations.admin.words import tell
-from activations.audit_queries import MANY_A_DAY, NIGHT, Standout, decisions, standouts
-from activations.domain.ledger import Kind
+from activations.audit_queries.standing import MANY_A_DAY, NIGHT, Standout, decisions, standouts
 from activations.domain.words import Ability
 
 PERIODS = (7, 30, 90, 365)
@@ -33,7 +32,8 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "overrides": (
         "Rules that a lead overrode",
-        "Hardware that changed, a state restored from a backup, a written-off host that was accepted.",
+        "Hardware that changed, a state restored from a backup, a host that cannot be recognised again, a written-off "
+        "host that was accepted.",
     ),
     "many-by-one": (
         "Many Usage Licenses by one person in a day",
@@ -46,7 +46,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "keys-shown": ("License Keys that were shown", "Each time a person looked at a key, with the reason they gave."),
     "exports": ("Exports", "Lists and ledgers that left the portal as files."),
 }
-LISTS = {"sightings": Kind.TOMBSTONE_SIGHTED, "keys-shown": Kind.LICENSE_KEY_SHOWN}
 
 
 @needs(Ability.READ_LEDGER)
@@ -54,25 +53,35 @@ LISTS = {"sightings": Kind.TOMBSTONE_SIGHTED, "keys-shown": Kind.LICENSE_KEY_SHO
 def standing_out(request: HttpRequest) -> HttpResponse:
     asked = request.GET.get("days", "")
     days = int(asked) if asked.isdecimal() and int(asked) in PERIODS else 90
-    found = [_section(each) for each in standouts(timezone.now() - timedelta(days=days))]
-    context = {"sections": found, "days": days, "periods": PERIODS}
+    since = start_of(days_back(days - 1))
+    found = [_section(each, since) for each in standouts(since)]
+    context = {"sections": found, "days": days, "periods": PERIODS, "since": since}
     return page(request, "audit/standing_out.html", "What stands out", context)
 
 
-def _section(found: Standout) -> dict[str, Any]:
+def _section(found: Standout, since: datetime) -> dict[str, Any]:
     title, why = WORDS[found.name]
-    kind = LISTS.get(found.name)
-    url = reverse("admin:activations_ledgerentry_changelist")
     return {
         "name": found.name,
         "title": title,
         "why": why,
         "count": found.count,
         "history": [tell(entry) for entry in found.entries],
-        "groups": found.groups,
-        "more": bool(found.entries) and found.count > len(found.entries),
-        "all_url": f"{url}?kind={kind.value}" if kind and found.count > len(found.entries) else "",
+        "groups": [(day, _day_url(found.name, actor, day), actor, number) for actor, day, number in found.groups],
+        "shown": len(found.entries) or len(found.groups),
+        "more": found.more,
+        "all_url": _ledger(stands_out=found.name, at__gte=str(since)) if found.count else "",
     }
+
+
+def _day_url(name: str, actor: str, day: str) -> str:
+    year, month, number = (str(int(part)) for part in day.split("-"))
+    return _ledger(stands_out=name, actor=actor, at__year=year, at__month=month, at__day=number)
+
+
+def _ledger(**filters: str) -> str:
+    """The ledger's list with these filters: the page that has all of what another one shows the newest of."""
+    return f"{reverse('admin:activations_ledgerentry_changelist')}?{urlencode(filters)}"
 
 
 @needs(Ability.READ_LEDGER)
@@ -85,6 +94,7 @@ def who_decided(request: HttpRequest) -> HttpResponse:
     context = {
         "decisions": [(tell(each.entry), each.asked_by) for each in found[:MOST_DECISIONS]],
         "more": len(found) > MOST_DECISIONS,
+        "all_url": _ledger(**_decisions(first, last, actor)),
         "most": MOST_DECISIONS,
         "first": first.isoformat(),
         "last": last.isoformat(),
@@ -92,3 +102,9 @@ def who_decided(request: HttpRequest) -> HttpResponse:
         "error": "The first day is after the last one, so there is nothing between them." if first > last else "",
     }
     return page(request, "audit/who_decided.html", "Who decided what", context)
+
+
+def _decisions(first: date, last: date, actor: str) -> dict[str, str]:
+    until = start_of(last + timedelta(days=1))
+    chosen = {"stands_out": "decisions", "at__gte": str(start_of(first)), "at__lt": str(until)}
+    return chosen | ({"actor": actor} if actor else {})

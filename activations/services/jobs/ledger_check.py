@@ -6,6 +6,7 @@ import logging
 
 from activations.domain.words import Ability, Actor, JobState
 from activations.models import Job, LedgerEntry
+from activations.services.checkpoints import mark_again
 from activations.services.jobs import queue
 from activations.services.jobs.running import Work, runs
 from activations.services.ledger_checks import Verification, verify_ledger
@@ -26,7 +27,11 @@ def ask_for_check(*, actor: Actor) -> Job | Refused:
 @runs(KIND)
 def check(work: Work) -> dict[str, object]:
     work.advance(0, 2 * LedgerEntry.objects.count())  # chains first, then the tables
-    return outcome(verify_ledger(rebuild_check=True, report=_say, progress=work.advance))
+    checked = verify_ledger(rebuild_check=True, report=_say, progress=work.advance)
+    again = mark_again()
+    if again:
+        log.error("%d entries had lost the mark by which a checkpoint finds them; the next one covers them", again)
+    return outcome(checked)
 
 
 def _say(problem: str) -> None:

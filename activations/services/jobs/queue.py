@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.contrib.auth.models import User
+from django.db import IntegrityError, connection, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
@@ -28,6 +29,7 @@ MOST_ATTEMPTS = 3
 SILENT = timedelta(minutes=5)  # a process not heard of for so long has ended
 KEPT = timedelta(days=7)  # how long the file of a job can be fetched
 MOST_OPEN = 3  # jobs one person may have waiting or running
+_LOCK = 0x6A6F62  # of PostgreSQL's advisory locks, those with this number are ours
 
 
 class Stopped(Exception):
@@ -49,6 +51,7 @@ def _ask(kind: str, asked_for: dict[str, Any], actor: Actor, *, alone: bool) -> 
             open_one = mine.filter(kind=kind).first()
             if open_one is not None:
                 return open_one
+        _one_at_a_time(actor)
         if mine.filter(asked_by=actor.name).count() >= MOST_OPEN:
             return Refused(
                 "jobs-waiting",
@@ -57,6 +60,23 @@ def _ask(kind: str, asked_for: dict[str, Any], actor: Actor, *, alone: bool) -> 
         job = Job.objects.create(kind=kind, asked_by=actor.name, asked_at=timezone.now(), asked_for=asked_for)
         transaction.on_commit(lambda: job_waits.send(Job, pk=job.pk), robust=True)
         return job
+
+
+def _one_at_a_time(actor: Actor) -> None:
+    """Until the transaction ends nobody else asks for a job in this name: the count that follows holds.
+
+    By name, for not everybody who asks has an account. SQLite has one writer at a time anyway, from the beginning on.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [_LOCK, actor.name])
+
+
+def asked_by(user: User) -> QuerySet[Job]:
+    """The jobs of this account, and not those of an earlier one with the same name. The portal deletes no account, but
+    whoever administers the database may, and then give the name to somebody else.
+    """
+    return Job.objects.filter(asked_by=user.get_username(), asked_at__gte=user.date_joined)
 
 
 def waiting() -> QuerySet[Job]:

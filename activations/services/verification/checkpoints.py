@@ -12,10 +12,11 @@ from chariot_license.protocol.errors import CertificateError
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from django.conf import settings
+from django.db.models import Exists, OuterRef
 
 from activations.domain.checkpoint import Checkpoint, key_hash, note_text, read_note
 from activations.domain.merkle import Range, leaf_hash
-from activations.models import LedgerCheckpoint, LedgerEntry, LedgerLeaf
+from activations.models import LedgerCheckpoint, LedgerEntry, LedgerLeaf, LedgerUncovered
 from activations.services.booking import iso
 from activations.services.verification.keys import KnownKey, KnownKeys
 from activations.services.verification.tiles import TileCheck
@@ -78,6 +79,10 @@ def _uncovered(stored: list[LedgerCheckpoint], tree: _Tree) -> Iterator[str]:
     last = stored[-1].size if stored else 0
     if tree.range.size > last:
         yield f"leaf {last} of the Merkle tree and those after it are covered by no checkpoint"
+    marked = Exists(LedgerUncovered.objects.filter(hash=OuterRef("hash")))
+    lost = LedgerEntry.objects.filter(~marked, leaf__isnull=True).order_by("chain", "seq")
+    for chain, seq in lost.values_list("chain", "seq").iterator(CHUNK):
+        yield f"{chain} entry {seq}: has no leaf, nor the mark by which the next checkpoint would find it"
     if tree.floor is None:
         return
     late = LedgerEntry.objects.filter(leaf__isnull=True, at__lt=tree.floor).order_by("chain", "seq")

@@ -23,9 +23,7 @@ class _Level:
 
 
 class TileCheck:
-    """Fed with the leaf hashes in order. With no tile at all, nothing is missing: before they were kept there were
-    none, and the next checkpoint writes them.
-    """
+    """Fed with the leaf hashes in order."""
 
     def __init__(self, covered: int) -> None:
         """`covered`: how many leaves the newest checkpoint has; later ones have no tiles yet."""
@@ -34,11 +32,15 @@ class TileCheck:
         self._levels: list[_Level] = []
 
     def take(self, leaf: bytes) -> Iterator[str]:
-        if self._kept:
-            yield from self._take(0, leaf)
+        yield from self._take(0, leaf)
 
     def end(self) -> Iterator[str]:
-        """What stands beyond the leaves that there are."""
+        """What stands beyond the leaves that there are, and that there is nothing at all."""
+        if not self._kept and self._covered >= WIDTH:
+            yield (
+                "every tile of the Merkle tree is missing: somebody deleted them, or the portal was updated from a "
+                "version without tiles and has made no checkpoint since"
+            )
         levels = LedgerTile.objects.values("level").annotate(last=Max("index"), count=Count("id")).order_by("level")
         for row in levels.values_list("level", "last", "count"):
             level, last, count = row
@@ -61,7 +63,7 @@ class TileCheck:
         above = stored[1] if stored else root_over(hashes)
         if stored:
             yield from _problems(level, index, stored, hashes)
-        elif (index + 1) * WIDTH ** (level + 1) <= self._covered:
+        elif self._kept and (index + 1) * WIDTH ** (level + 1) <= self._covered:
             yield f"tile {level}/{index} of the Merkle tree is missing"
         yield from self._take(level + 1, above)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,6 +34,7 @@ class Network:
     """The witness as a test sees it. `says`: an answer it gives instead of its own, once each."""
 
     port: int = 0
+    tls: bool = False
     private: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
     logs: dict[str, Log] = field(default_factory=dict)
     bodies: list[str] = field(default_factory=list)
@@ -41,7 +43,7 @@ class Network:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/w"
+        return f"https://localhost:{self.port}/w" if self.tls else f"http://127.0.0.1:{self.port}/w"
 
     @property
     def key_id(self) -> bytes:
@@ -125,8 +127,9 @@ def consistent(first: int, second: int, first_hash: bytes, second_hash: bytes, p
 
 
 @contextmanager
-def witnessing() -> Iterator[Network]:
-    network = Network()
+def witnessing(context: ssl.SSLContext | None = None) -> Iterator[Network]:
+    """By HTTP, or by HTTPS with the certificate of `context`."""
+    network = Network(tls=context is not None)
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -145,6 +148,8 @@ def witnessing() -> Iterator[Network]:
             """Says nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if context is not None:
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     network.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
