@@ -162,6 +162,12 @@ class _TermsForm(forms.Form):
     version_high = forms.CharField(
         label="Highest Chariot version", required=False, max_length=40, help_text="Empty: the newest, too."
     )
+    online = forms.BooleanField(
+        label="Online activation allowed",
+        required=False,
+        help_text="A Usage Request that comes in over the internet is answered at once where no person has to decide. "
+        "Off: it waits on the desk.",
+    )
 
     def __init__(self, *args: Any, product: Product, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

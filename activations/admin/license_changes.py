@@ -20,7 +20,7 @@ from activations.admin.access import actor_of, needs
 from activations.admin.base import badge, page_of
 from activations.admin.forms import NewLicenseForm, TermsForm, features_as_initial
 from activations.admin.pages import page
-from activations.admin.terms_view import ALLOWED, TermRow, Terms, side_by_side
+from activations.admin.terms_view import ALLOWED, ONLINE, TermRow, Terms, side_by_side
 from activations.domain.words import Ability, LicenseStatus
 from activations.models import Activation, License, LicenseTerms, Product
 from activations.services.key_reveal import LicenseKeyShown, show_license_key
@@ -73,6 +73,7 @@ def _created(request: HttpRequest, form: NewLicenseForm) -> LicenseCreated | Ref
         features=form.feature_terms(),
         versions=form.versions(),
         product=form.product.code,
+        online=form.cleaned_data["online"],
         actor=actor_of(request),
         source=SOURCE,
     )
@@ -86,8 +87,9 @@ def _key_page(request: HttpRequest, made: LicenseCreated, title: str) -> HttpRes
 @never_cache
 @needs(Ability.CHANGE_LICENSE)
 def change_terms(request: HttpRequest, pk: int) -> HttpResponse:
-    """Allowed activations, features with their last days, and versions, in one form; books only what differs, which the
-    service decides, and only what was shown in a preview: with the hosts that need a new round trip to get it.
+    """Allowed activations, features with their last days, versions and online activation, in one form; books only what
+    differs, which the service decides, and only what was shown in a preview: with the hosts that need a new round trip
+    to get it.
     """
     license = _found(pk)
     if license is None:
@@ -95,6 +97,7 @@ def change_terms(request: HttpRequest, pk: int) -> HttpResponse:
     terms = queries.terms_of(license)
     initial = {
         "allowed": license.allowed,
+        "online": license.online,
         "version_low": terms.version_low,
         "version_high": terms.version_high,
         **features_as_initial(terms.features),
@@ -148,11 +151,11 @@ class Preview:
 
 def _preview(request: HttpRequest, license: License, terms: LicenseTerms, form: TermsForm) -> Preview:
     features = [feature.as_json() for feature in form.feature_terms()]
-    after = Terms(features, form.versions(), form.cleaned_data["allowed"])
-    rows = side_by_side(Terms.of(terms, license.allowed), after)
+    after = Terms(features, form.versions(), form.cleaned_data["allowed"], form.cleaned_data["online"])
+    rows = side_by_side(Terms.of(terms, license.allowed, license.online), after)
     what = [[row.name, row.before, row.after] for row in rows]
     digest = hashlib.sha256(json.dumps(what).encode()).hexdigest()
-    new_terms = any(row.changed for row in rows if row.name != ALLOWED)
+    new_terms = any(row.changed for row in rows if row.name not in (ALLOWED, ONLINE))
     hosts = tuple(upgrades.active_of(license)) if new_terms else ()
     with transaction.atomic():
         # The real thing, undone: what it refuses, the preview says.
@@ -166,7 +169,12 @@ def _preview(request: HttpRequest, license: License, terms: LicenseTerms, form: 
 def _changed(request: HttpRequest, license: License, form: TermsForm) -> LicenseChanged | Refused | BadInput:
     return change_license(
         license_id=license.license_id,
-        change=LicenseChange(form.cleaned_data["allowed"], form.feature_terms(), form.versions()),
+        change=LicenseChange(
+            form.cleaned_data["allowed"],
+            form.feature_terms(),
+            form.versions(),
+            online=form.cleaned_data["online"],
+        ),
         actor=actor_of(request),
         source=SOURCE,
         reason=form.cleaned_data["reason"].strip(),

@@ -111,6 +111,7 @@ def _license_created(state: LicenseState, entry: Entry, data: Data) -> None:
         **_pick(data, "customer", "product", "allowed"),
         "status": LicenseStatus.ACTIVE.value,
         "key_serial": 1,
+        "online": bool(data.get("online", False)),  # said only where it is true
         "created_at": entry.at,
     }
     state.seats = list(data["seats"])
@@ -136,6 +137,10 @@ def _status(status: LicenseStatus) -> Step:
 
 def _transferred(state: LicenseState, entry: Entry, data: Data) -> None:
     state.license["customer"] = data["customer"]
+
+
+def _online_changed(state: LicenseState, entry: Entry, data: Data) -> None:
+    state.license["online"] = data["online"]
 
 
 def _key_replaced(state: LicenseState, entry: Entry, data: Data) -> None:
@@ -279,6 +284,7 @@ _STEPS: dict[str, Step] = {
     Kind.LICENSE_KEY_REPLACED: _key_replaced,
     Kind.LICENSE_TRANSFERRED: _transferred,
     Kind.LICENSE_KEY_SHOWN: _nothing,
+    Kind.LICENSE_ONLINE_CHANGED: _online_changed,
     Kind.REQUEST_RECEIVED: _request_received,
     Kind.REQUEST_REFUSED: _request_ended(RequestState.REFUSED),
     Kind.REQUEST_PENDING: _request_ended(RequestState.PENDING),

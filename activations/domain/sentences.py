@@ -289,4 +289,9 @@ SENTENCES: dict[str, Callable[..., tuple[str, str]]] = {
         "Here is the Usage License for your Chariot.",
     ),
     "no-seat": _no_seat,
+    "online-activation-off": _fixed(
+        "Came in online, and license {license_id} is not answered online: it waits for Support. A license manager can "
+        "allow online activation.",
+        "Usage Requests of license {license_id} are answered by Support.",
+    ),
 }

@@ -27,6 +27,12 @@ class License(models.Model):
         help_text="HMAC-SHA256, so that a stolen table alone does not show which key is whose.",
     )
     key_serial = models.PositiveIntegerField("how many License Keys it has had", default=1)
+    online = models.BooleanField(
+        "online activation allowed",
+        default=False,
+        db_default=False,
+        help_text="Connected hosts get their Usage License over the internet, where no person has to decide.",
+    )
     created_at = models.DateTimeField()
 
     class Meta:

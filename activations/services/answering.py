@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from datetime import timedelta
 from typing import Any
 
 from chariot_license.protocol.block import Kind as BlockKind
@@ -17,6 +18,7 @@ from activations.models import (
     Activation,
     Instance,
     KeyPurpose,
+    LedgerEntry,
     Seat,
     Tombstone,
     UsageLicense,
@@ -30,9 +32,16 @@ from activations.services.recording import end_before_backup
 from activations.services.signing import signer
 
 
-def resend(request: UsageRequest, book: Book) -> UsageLicense:
-    """The stored answer, byte for byte."""
+def resend(request: UsageRequest, book: Book, *, at_most_every: timedelta | None = None) -> UsageLicense:
+    """The stored answer, byte for byte. With `at_most_every` it is booked only if it was not handed out like this,
+    from the same source, within that time: who asks a thousand times leaves one entry.
+    """
     answer = UsageLicense.objects.select_related("activation").get(request=request)
+    if at_most_every is not None:
+        told = (Kind.USAGE_LICENSE_RESENT, Kind.USAGE_LICENSE_ISSUED)
+        same = LedgerEntry.objects.filter(chain=request.license.license_id, source=book.source, kind__in=told)
+        if same.filter(at__gt=book.now - at_most_every).exists():
+            return answer
     data = {"usage_license_id": answer.usage_license_id, "request_id": request.request_id}
     book.add(Kind.USAGE_LICENSE_RESENT, data)
     return answer

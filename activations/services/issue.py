@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from django.db import transaction
 from django.utils import timezone
 
 from activations.domain.decisions import Chosen, Decision, decide, decision_digest
 from activations.domain.letters import kind_for
+from activations.domain.online import most_new_a_day, without_a_person
 from activations.domain.words import Ability, Action, Actor, Choice, Outcome, RequestState
-from activations.models import Instance, License, UsageLicense
+from activations.models import Instance, License, UsageLicense, UsageRequest
 from activations.services import answering, replies
 from activations.services.booking import Book, booking_time, lock_license
 from activations.services.case import Case
@@ -20,6 +22,8 @@ from activations.services.intake import Authenticated, contradiction, keep_refus
 from activations.services.post.outbox import Envelope, not_sendable, queue_reply
 from activations.services.recording import lock_chains, record_end, record_request
 from activations.services.results import BadInput, Refused, Unanswerable, bad_reason, lacking
+
+DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ def submit_usage_request(
     shown_texts: replies.ShownTexts | None = None,
     envelope: Envelope | None = None,
     mail_key: str = "",
+    unattended: bool = False,
 ) -> Submission | Refused | BadInput:
     """Reads a pasted Usage Request, decides, and unless it is a dry run books what was decided.
 
@@ -61,17 +66,21 @@ def submit_usage_request(
     for what never reaches the table. `origin` says where it was booked from ("command", "desk"). With `reply`, the
     reply to the customer is written and kept with the booking, by those who hand it out; with `shown_texts` only from
     a version of its text that was shown: otherwise nothing is booked, and the submission has a `new_text`. With an
-    `envelope` the reply goes into the outbox with the booking, once under its `mail_key`.
+    `envelope` the reply goes into the outbox with the booking, once under its `mail_key`. `unattended`: nobody looks,
+    and anybody may have sent it (services/online.py): what proves nothing is not kept, of the text only the block is,
+    and asking again and again books next to nothing.
     """
     refused = lacking(actor, [Ability.ISSUE])
     if refused:
         return refused
     read = read_pasted(source)
     if not isinstance(read, Authenticated):
-        if not dry_run:
+        if not dry_run and not unattended:
             keep_refused(source=source, problem=read, actor=actor)
         return read
-    order = _Order(actor, origin, dry_run, chosen, expect, reason, reply, shown_texts, envelope, mail_key)
+    if unattended:
+        read = replace(read, received=read.text)
+    order = _Order(actor, origin, dry_run, chosen, expect, reason, reply, shown_texts, envelope, mail_key, unattended)
     with transaction.atomic():
         license = lock_license(read.license_pk)
         problem = contradiction(read, license)
@@ -79,7 +88,7 @@ def submit_usage_request(
         if not (isinstance(result, Submission) and result.booked):
             # The Instance row was made to be locked; what books nothing leaves nothing.
             transaction.set_rollback(True)
-    if not dry_run and isinstance(result, Unanswerable):
+    if not dry_run and not unattended and isinstance(result, Unanswerable):
         keep_refused(source=source, problem=result, actor=actor)
     return result
 
@@ -98,12 +107,15 @@ class _Order:
     shown_texts: replies.ShownTexts | None
     envelope: Envelope | None
     mail_key: str
+    unattended: bool
 
 
 def _under_lock(license: License, read: Authenticated, order: _Order) -> Submission | Refused | BadInput:
     instance = _locked_instance(read, create=not order.dry_run)
     facts = gather(license, instance, read.request, timezone.now())
     decision = decide(facts, order.chosen)
+    if order.unattended:
+        decision = without_a_person(facts, decision, online=license.online)
     shown = Submission(
         decision=decision,
         digest=decision_digest(facts, decision),
@@ -122,7 +134,8 @@ def _under_lock(license: License, read: Authenticated, order: _Order) -> Submiss
     # What was shown may be the decision before the choice was made, or after it.
     if order.expect is not None and order.expect not in (shown.digest, decision_digest(facts, decide(facts))):
         return replace(shown, stale=True)
-    problem = _may_book(decision, order) or (not_sendable(order.envelope, order.actor) if order.envelope else None)
+    problem = _may_book(decision, order) or _too_many_new(license, facts.request.request_id, order)
+    problem = problem or (not_sendable(order.envelope, order.actor) if order.envelope else None)
     if problem:
         return problem
     text = replies.text_in_use(kind_for(decision)) if order.reply else None
@@ -133,7 +146,7 @@ def _under_lock(license: License, read: Authenticated, order: _Order) -> Submiss
     source = f"{order.origin}:request:{shown.request_id}"
     with Book(chain=license.license_id, actor=order.actor, source=source, reason=order.reason) as book:
         case = Case(license, instance, read, decision, book)
-        answer = _book(case)
+        answer = _book(case, order)
         letter = _keep_reply(case, answer, text, order) if text else None
     return replace(
         shown,
@@ -188,10 +201,27 @@ def _may_book(decision: Decision, order: _Order) -> Refused | BadInput | None:
     return bad_reason(order.reason, due=due)
 
 
-def _book(case: Case) -> UsageLicense | None:
+def _too_many_new(license: License, request_id: str, order: _Order) -> Refused | None:
+    """Unattended, a license takes in so many new requests a day; those that are known are answered all the same."""
+    if not order.unattended or UsageRequest.objects.filter(request_id=request_id).exists():
+        return None
+    today = UsageRequest.objects.filter(
+        license=license, received_by=order.actor.name, received_at__gt=timezone.now() - DAY
+    )
+    if today.count() < most_new_a_day(license.allowed):
+        return None
+    return Refused(
+        "too-many-new-requests",
+        f"Too many new Usage Requests came in online for license {license.license_id} within a day. Nothing was kept "
+        "of this one: post it again tomorrow, or send it to Support by mail.",
+        {"license_id": license.license_id},
+    )
+
+
+def _book(case: Case, order: _Order) -> UsageLicense | None:
     request, decision = record_request(case), case.decision
     if decision.action is Action.RESEND:
-        return answering.resend(request, case.book)
+        return answering.resend(request, case.book, at_most_every=DAY if order.unattended else None)
     if decision.outcome is Outcome.ISSUED:
         return answering.answer(case, request)
     state = RequestState.PENDING

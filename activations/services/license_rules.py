@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from chariot_license.protocol.versions import in_range
 from django.utils import timezone
 
-from activations.models import Feature
-from activations.services.results import BadInput, bad_name
+from activations.models import Feature, License
+from activations.services.results import BadInput, Refused, bad_name
 from activations.services.secret_text import without_secrets
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})*")
 # What lies outside is a slip of the pen; the far end of the calendar has no second after it to expire at.
 EARLIEST_DAY, LATEST_DAY = date(2000, 1, 1), date(2199, 12, 31)
 MOST_NAME = 200
+MOST_ALLOWED = 10_000
 MOST_VERSION = 40
 
 
@@ -105,3 +106,19 @@ def expiry_warnings(features: Sequence[FeatureTerm]) -> tuple[str, ...]:
         for feature in features
         if feature.expires is not None and feature.expires < today
     )
+
+
+def overtaken(license: License, shown: tuple[int, int] | None) -> Refused | None:
+    if shown is None or shown == (license.terms_revision, license.allowed):
+        return None
+    return Refused(
+        "facts-changed",
+        f"Somebody changed this license meanwhile: {license.allowed} activations are allowed now, the terms are at "
+        f"revision {license.terms_revision}. Nothing was booked. Look at the license, then make your change again.",
+    )
+
+
+def bad_allowed(allowed: int) -> BadInput | None:
+    if 1 <= allowed <= MOST_ALLOWED:
+        return None
+    return BadInput("allowed-out-of-range", f"Allowed activations are between 1 and {MOST_ALLOWED}.")

@@ -26,17 +26,19 @@ from activations.models import (
 from activations.models.activations import OCCUPYING
 from activations.services import vault
 from activations.services.booking import Book, lock_license
+from activations.services.license_rules import MOST_ALLOWED as MOST_ALLOWED  # noqa: PLC0414 (mypy wants it so)
 from activations.services.license_rules import (
     all_expired,
+    bad_allowed,
     bad_customer,
     bad_features,
     bad_versions,
     expiry_warnings,
+    overtaken,
 )
 from activations.services.results import BadInput, Refused, bad_reason, lacking, public_id
 
 DEFAULT_PRODUCT = "chariot-mqtt-server"
-MOST_ALLOWED = 10_000
 _USE = "license-key"
 
 
@@ -72,6 +74,7 @@ class LicenseChanged:
     changes: tuple[str, ...]  # the kinds of ledger entries booked
     license_key: str | None = field(default=None, repr=False)  # the new one, after a transfer
     warnings: tuple[str, ...] = ()
+    online: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,7 @@ class LicenseChange:
     versions: tuple[str | None, str | None] | None = None
     status: LicenseStatus | None = None
     customer: str | None = None
+    online: bool | None = None
 
 
 def create_license(
@@ -97,12 +101,13 @@ def create_license(
     source: str,
     product: str = DEFAULT_PRODUCT,
     versions: tuple[str, str] = ("", ""),
+    online: bool = False,
 ) -> LicenseCreated | Refused | BadInput:
     """A new license with its License Key, seats and first terms. The key is returned once and stored encrypted."""
     problem = (
         lacking(actor, [Ability.CREATE_LICENSE])
         or bad_customer(customer)
-        or _bad_allowed(allowed)
+        or bad_allowed(allowed)
         or bad_features(product, features)
         or all_expired(features)
         or bad_versions(versions)
@@ -120,12 +125,14 @@ def create_license(
             allowed=allowed,
             key_encrypted=vault.encrypt(key.text.encode(), use=_USE),
             key_digest=vault.key_digest(key.lookup_id),
+            online=online,
             created_at=book.now,
         )
         terms = _add_terms(license, features, versions, book)
         seats = _add_seats(license, range(1, allowed + 1))
         data = {"customer": buyer.name, "product": product, "allowed": allowed, "seats": seats, **terms}
-        book.add(Kind.LICENSE_CREATED, data)
+        # Said only where it is true: the entries of all other licenses stay what they were before there was a choice.
+        book.add(Kind.LICENSE_CREATED, {**data, "online": True} if online else data)
     return LicenseCreated(license_id, key.text, expiry_warnings(features))
 
 
@@ -156,10 +163,10 @@ def change_license(
 ) -> LicenseChanged | Refused | BadInput:
     """Change terms, allowed activations, status or owner, each booked; all of them or none.
 
-    Allowed activations, features and versions that are as wanted already are left out; if that leaves nothing, the
-    answer is "nothing-changed". Hosts keep the Usage License they have until their next round trip. `shown` is the
-    terms revision and the allowed activations that a person had before their eyes: if they are others by now, nothing
-    is changed.
+    Allowed activations, features, versions and online activation that are as wanted already are left out; if that
+    leaves nothing, the answer is "nothing-changed". Hosts keep the Usage License they have until their next round trip.
+    `shown` is the terms revision and the allowed activations that a person had before their eyes: if they are others by
+    now, nothing is changed.
     """
     refused = lacking(actor, [Ability.CHANGE_LICENSE]) or bad_reason(reason)
     if refused:
@@ -171,7 +178,7 @@ def change_license(
         license = lock_license(found)
         terms = LicenseTerms.objects.get(license=license, revision=license.terms_revision)
         wanted = _differing(license, terms, change)
-        problem = _overtaken(license, shown) or _unneeded(license, change, wanted) or _problem(license, wanted)
+        problem = overtaken(license, shown) or _unneeded(license, change, wanted) or _problem(license, wanted)
         if problem:
             return problem
         with Book(chain=license.license_id, actor=actor, source=source, reason=reason) as book:
@@ -184,16 +191,7 @@ def change_license(
         booked,
         license_key(License.objects.get(pk=license.pk)).text if wanted.customer is not None else None,
         expiry_warnings(wanted.features or ()),
-    )
-
-
-def _overtaken(license: License, shown: tuple[int, int] | None) -> Refused | None:
-    if shown is None or shown == (license.terms_revision, license.allowed):
-        return None
-    return Refused(
-        "facts-changed",
-        f"Somebody changed this license meanwhile: {license.allowed} activations are allowed now, the terms are at "
-        f"revision {license.terms_revision}. Nothing was booked. Look at the license, then make your change again.",
+        license.online,
     )
 
 
@@ -206,6 +204,7 @@ def _differing(license: License, terms: LicenseTerms, change: LicenseChange) -> 
         allowed=None if change.allowed == license.allowed else change.allowed,
         features=features,
         versions=None if versions == (terms.version_low, terms.version_high) else versions,
+        online=None if change.online == license.online else change.online,
     )
 
 
@@ -222,7 +221,8 @@ def _versions(terms: LicenseTerms, change: LicenseChange) -> tuple[str, str]:
 def _unneeded(license: License, change: LicenseChange, differing: LicenseChange) -> Refused | BadInput | None:
     if change == LicenseChange():
         return BadInput(
-            "nothing-to-change", "Say what to change: allowed activations, features, versions, status or customer."
+            "nothing-to-change",
+            "Say what to change: allowed activations, features, versions, online activation, status or customer.",
         )
     if license.status == LicenseStatus.REVOKED:
         return Refused("license-revoked", "A revoked license stays as it is. Create a new one.")
@@ -250,7 +250,7 @@ def _problem(license: License, change: LicenseChange) -> Refused | BadInput | No
     if change.versions is not None:
         bad = bad or bad_versions((change.versions[0] or "", change.versions[1] or ""))
     if change.allowed is not None:
-        bad = bad or _bad_allowed(change.allowed)
+        bad = bad or bad_allowed(change.allowed)
         occupied = Activation.objects.filter(license=license, state__in=OCCUPYING).count()
         if bad is None and change.allowed < occupied:
             return Refused(
@@ -269,6 +269,8 @@ def _apply(license: License, terms: LicenseTerms, change: LicenseChange, book: B
         booked.append(_change_allowed(license, change.allowed, book))
     if change.status is not None:
         booked.append(_change_status(license, change.status, book))
+    if change.online is not None:
+        booked.append(_change_online(license, change.online, book))
     if change.customer is not None:
         booked += _transfer(license, change.customer, book)
     return booked
@@ -317,6 +319,14 @@ def _change_status(license: License, status: LicenseStatus, book: Book) -> Kind:
     license.status = status.value
     book.add(_STATUS_KINDS[status], {})
     return _STATUS_KINDS[status]
+
+
+def _change_online(license: License, online: bool, book: Book) -> Kind:
+    """No revision of the terms: hosts learn nothing of it, so none needs a new Usage License for it."""
+    License.objects.filter(pk=license.pk).update(online=online)
+    license.online = online
+    book.add(Kind.LICENSE_ONLINE_CHANGED, {"online": online})
+    return Kind.LICENSE_ONLINE_CHANGED
 
 
 def _transfer(license: License, customer: str, book: Book) -> list[Kind]:
@@ -385,9 +395,3 @@ def _named(license_id: str) -> int | BadInput:
         return named
     found = License.objects.filter(license_id=named).values_list("pk", flat=True).first()
     return BadInput("license-unknown", f"There is no license {named}.") if found is None else found
-
-
-def _bad_allowed(allowed: int) -> BadInput | None:
-    if 1 <= allowed <= MOST_ALLOWED:
-        return None
-    return BadInput("allowed-out-of-range", f"Allowed activations are between 1 and {MOST_ALLOWED}.")

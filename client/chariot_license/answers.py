@@ -1,7 +1,12 @@
 """What the command line prints: for programs (--json) and for people."""
 
+from typing import TYPE_CHECKING
+
 from chariot_license import words
 from chariot_license.results import Deactivated, FeatureStatus, Installed, RequestMade, Status
+
+if TYPE_CHECKING:
+    from chariot_license.online import Given, Waits
 
 TEST_STATE = "yes: made with a test switch, and of no use to a real Chariot"
 TEST_SWITCH = (
@@ -20,6 +25,28 @@ def request_json(made: RequestMade) -> dict[str, object]:
         "replaces_request_made_at": _iso(made.replaces),
         "test_state": made.test_state,
         "warnings": list(made.warnings),
+    }
+
+
+def given_json(asked: "Given") -> dict[str, object]:
+    return {
+        "outcome": asked.outcome,
+        "usage_license": asked.block,
+        "usage_license_id": asked.usage_license_id,
+        "activation_id": asked.activation_id,
+        "license_id": asked.license_id,
+        "message": asked.message,
+    }
+
+
+def waits_json(asked: "Waits") -> dict[str, object]:
+    return {
+        "outcome": "pending",
+        "code": asked.code,
+        "message": asked.message,
+        "license_id": asked.license_id,
+        "request_id": asked.request_id,
+        "retry_after": asked.retry_after,
     }
 
 

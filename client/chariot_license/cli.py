@@ -1,7 +1,8 @@
 """The command `chariot-license`: its options, its exit status, and whatever keeps an answer from being seen.
 
 Results go to standard output, messages to standard error. Exit status: 0 done, 1 refused by a rule, 2 bad input,
-a state directory that cannot be used or an answer that cannot be written, 130 interrupted, 141 nobody reads the
+a state directory that cannot be used or an answer that cannot be written, 3 the request waits at Support, 4 the server
+could not be asked, 130 interrupted, 141 nobody reads the
 answer any more.
 """
 
@@ -22,6 +23,8 @@ BAD_INPUT, INTERRUPTED = 2, 130
 
 HELP = {
     "request": "make a Usage Request; it invalidates the one before",
+    "activate": "make a Usage Request, or take the one that waits, and get its Usage License from a server",
+    "carry": "on a computer that has internet: get the Usage License for another host's Usage Request",
     "install": "install the Usage License that answers the newest Usage Request",
     "status": "show license, features, host and clock",
     "deactivate": "destroy the license here and show the code that frees its activation",
@@ -116,6 +119,17 @@ def _parser() -> argparse.ArgumentParser:
     made["request"].add_argument("--out", metavar="FILE", help="write to FILE; with --qr and *.svg, the QR code")
     made["install"].add_argument("file", metavar="FILE", nargs="?", default="-", help="default: standard input")
     made["statement"].add_argument("file", metavar="FILE", help="the PDF or JSON file; - reads standard input")
+    made["activate"].add_argument(
+        "license_key", metavar="LICENSE_KEY", help="from the purchase email; - reads it from standard input"
+    )
+    made["activate"].add_argument(
+        "--new", action="store_true", help="make a new Usage Request although one waits; it invalidates that one"
+    )
+    made["carry"].add_argument("file", metavar="FILE", nargs="?", default="-", help="default: standard input")
+    for name in ("activate", "carry"):
+        made[name].add_argument("--server", metavar="URL", required=True, help="the vendor's portal, https://...")
+        made[name].add_argument("--wait", metavar="MINUTES", help="go on asking until Support has decided")
+        made[name].add_argument("--ca-file", metavar="FILE", help="certificates to trust instead of the system's")
     made["deactivate"].add_argument("--yes", action="store_true", help="do not ask")
     return parser
 
@@ -130,7 +144,8 @@ def _shared_options(parser: argparse.ArgumentParser, default: str | None, *, jso
 EPILOG = (
     "Environment: CHARIOT_STATE_DIR, CHARIOT_VERSION; for tests only CHARIOT_TRUST_ROOT and CHARIOT_HOST_FACTS, which"
     " mark the state directory as a test state for good. Exit status: 0 done, 1 refused by a rule, 2 bad input or an"
-    " answer that cannot be written, 130 interrupted, 141 nobody reads the answer any more."
+    " answer that cannot be written, 3 waits at Support, 4 the server could not be asked, 130 interrupted, 141 nobody"
+    " reads the answer any more."
 )
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from chariot_license import answers, statement_answers, streams
 from chariot_license.errors import InputError
@@ -14,12 +15,16 @@ from chariot_license.instance import Instance
 from chariot_license.outfile import OutFile, out_file
 from chariot_license.protocol.block import Kind
 from chariot_license.protocol.qr import qr_payload, qr_svg, qr_terminal
+from chariot_license.protocol.reader import read_block
 from chariot_license.protocol.statement import MAX_FILE
 from chariot_license.results import Refused, RequestMade
 from chariot_license.roots import roots_from_file
 from chariot_license.rules import UNKNOWN_VERSION
 
-DONE, REFUSED = 0, 1
+if TYPE_CHECKING:
+    from chariot_license.online import Asked, Server
+
+DONE, REFUSED, WAITING, UNREACHABLE = 0, 1, 3, 4
 MOST_BYTES = 8_000_000
 
 # What a user who does not see the answer must know.
@@ -28,6 +33,20 @@ REQUEST_COUNTS = (
     "The Usage Request was made and counts: an earlier one is no longer valid. It cannot be shown again. Run"
     " `chariot-license request` once more, and send what that shows."
 )
+REQUEST_KEPT = "The Usage Request was made and counts. Run the same command again: it goes on with this request."
+# The server's codes after which this very request can never be answered.
+ENDED = frozenset(
+    {
+        "superseded",
+        "superseded-by-backup",
+        "declined-earlier",
+        "answer-withdrawn",
+        "request-id-repeated",
+        "license-proof-wrong",
+        "version-not-covered",
+    }
+)
+NEEDS_NEW = " To make the new request and post it here, run this again with --new."
 INSTALL_OPEN = "Whether the Usage License is installed, `chariot-license status` shows."
 INSTALLED = "The Usage License is installed; `chariot-license status` shows it."
 DEACTIVATE_OPEN = "Whether this Chariot is deactivated, `chariot-license status` shows."
@@ -53,6 +72,8 @@ def run(options: argparse.Namespace, progress: Progress) -> int:
     """Do one command and return its exit status. Raises the named errors, and OutputFailed."""
     commands: dict[str, Callable[[argparse.Namespace, Progress], int]] = {
         "request": _request,
+        "activate": _activate,
+        "carry": _carry,
         "install": _install,
         "status": _status,
         "deactivate": _deactivate,
@@ -96,6 +117,77 @@ def _request(options: argparse.Namespace, progress: Progress) -> int:
     if options.json or not out:
         _answer(options, progress, shown, f"{made.block.rstrip()}{picture}")
     return DONE
+
+
+def _activate(options: argparse.Namespace, progress: Progress) -> int:
+    from chariot_license import asking  # the network's libraries take long to load, and no other command needs them
+    from chariot_license.online import Given
+
+    streams.require_output()
+    server, minutes = _server(options), asking.minutes(options.wait)
+    key = _one_line("License Key") if options.license_key == "-" else options.license_key
+    instance = _instance(options)
+    block = None if options.new else instance.pending_request(key)
+    if block is None:
+        progress.stands = REQUEST_OPEN
+        made = instance.request(key)
+        if isinstance(made, Refused):
+            progress.stands = ""
+            return _refuse(made, options)
+        block = made.block
+        _warn(made.warnings)
+    progress.stands = REQUEST_KEPT
+    asked = asking.until_answered(server, block, minutes, say=streams.say)
+    if not isinstance(asked, Given):
+        return _not_given(asked, options, progress)
+    progress.stands = INSTALL_OPEN
+    done = instance.install(asked.block)
+    progress.stands = ""
+    if isinstance(done, Refused):
+        return _refuse(done, options)
+    progress.stands = INSTALLED
+    _warn(done.warnings)
+    _answer(options, progress, answers.installed_json(done), answers.installed_text(done))
+    return DONE
+
+
+def _carry(options: argparse.Namespace, progress: Progress) -> int:
+    """Nothing is kept here: neither the request nor the license is this computer's."""
+    from chariot_license import asking
+    from chariot_license.online import Given
+
+    streams.require_output()
+    server, minutes = _server(options), asking.minutes(options.wait)
+    block = read_block(_input(options.file, "Usage Request"), Kind.REQUEST).text
+    asked = asking.until_answered(server, block, minutes, say=streams.say)
+    if not isinstance(asked, Given):
+        return _not_given(asked, options, progress)
+    _answer(options, progress, answers.given_json(asked), asked.block.rstrip())
+    return DONE
+
+
+def _server(options: argparse.Namespace) -> "Server":
+    from chariot_license.online import Server
+
+    return Server.named(options.server, Path(options.ca_file) if options.ca_file else None)
+
+
+def _not_given(asked: "Asked", options: argparse.Namespace, progress: Progress) -> int:
+    """Why there is no Usage License, in words and as an exit status."""
+    from chariot_license.online import PATIENCE, Unreachable, Waits
+
+    if isinstance(asked, Refused):
+        again = NEEDS_NEW if options.command == "activate" and asked.code in ENDED else ""
+        return _refuse(Refused(asked.code, f"{asked.message}{again}", asked.detail), options)
+    if isinstance(asked, Unreachable):
+        fail("unreachable", asked.code, asked.message, {}, as_json=options.json)
+        return UNREACHABLE
+    assert isinstance(asked, Waits)  # the last of what it can be  # noqa: S101
+    if options.json:
+        _answer(options, progress, answers.waits_json(asked), "")
+    else:
+        streams.say(f"{asked.message} {PATIENCE}")
+    return WAITING
 
 
 def _install(options: argparse.Namespace, progress: Progress) -> int:

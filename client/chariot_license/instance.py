@@ -2,6 +2,7 @@
 
     chariot = Instance("/var/lib/chariot/license", version="2.4.1")
     made = chariot.request("K...")             RequestMade (its `block` goes to Support) or Refused
+    block = chariot.pending_request("K...")    the block of the request that waits, to send it again; or None
     done = chariot.install(pasted_text)        Installed or Refused
     status = chariot.status()                  Status; status.allows("mqtt-server")
     gone = chariot.deactivate()                Deactivated (its `code` goes to Support) or Refused
@@ -38,7 +39,7 @@ from chariot_license.roots import pinned_roots
 from chariot_license.state import InstalledLicense, Pending, State
 from chariot_license.store import LOCK_SECONDS, StateStore
 from chariot_license.switches import Switches
-from chariot_license.usage_request import checked_version, compose
+from chariot_license.usage_request import checked_version, compose, kept_block
 
 PRODUCT = "chariot-mqtt-server"
 
@@ -126,6 +127,7 @@ class Instance:
             block = write_block(Kind.REQUEST, data)
             # On disk before anyone sees it: a counter shown twice would look like a cloned host.
             self._store.save(state)
+            self._store.keep_request(block)
         warnings = rules.request_warnings(
             before, salt=key.salt, fingerprint=request.fingerprint, now=now, shown_code=_revealed_code(before)
         )
@@ -139,6 +141,13 @@ class Instance:
             test_state=state.test,
             warnings=(*warnings, *self._told()),
         )
+
+    def pending_request(self, license_key: str) -> str | None:
+        """Return the block of the Usage Request that waits for its answer, if it was made with this License Key: it can
+        be sent again, where a new one would invalidate it. Raises CodeError for a mistyped key, StateError.
+        """
+        key = LicenseKey.parse(license_key)
+        return kept_block(self._store.kept_request(), self._load(), key)
 
     def install(self, source: str | bytes) -> Installed | Refused:
         """Install the Usage License found in `source`: a block, a whole email or a scanned QR code.
@@ -171,6 +180,7 @@ class Instance:
             after = state if again else rules.after_install(state, license, data, now)
             if after != before:
                 self._store.save(after)
+                self._store.forget_request()
         # An issue time ahead of the clock puts the latest time known ahead of it too; one sentence is enough.
         clock = clock_behind_issue(license, now) or clock_set_back(after, now)
         return Installed(
@@ -216,6 +226,7 @@ class Instance:
                 return after
             if after != before:
                 self._store.save(after)
+                self._store.forget_request()
         tenure = after.tenure
         if tenure is None or tenure.revealed_at is None:
             raise ValueError("a deactivated state has a revealed tenure")

@@ -1,4 +1,5 @@
-"""The state directory: one state.json, replaced whole, under a lock against a second process.
+"""The state directory: one state.json, replaced whole, under a lock against a second process; and beside it the text
+of the newest Usage Request, so that it can be sent again, which nothing depends on.
 
 A crash at any moment leaves the old state or the new one. Nothing here decides anything.
 """
@@ -20,8 +21,10 @@ from chariot_license.state import DamagedState, NewerState, State, from_text, to
 STATE_FILE = "state.json"
 NEW_FILE = "state.json.new"
 LOCK_FILE = "lock"
+REQUEST_FILE = "usage-request.txt"
+NEW_REQUEST_FILE = "usage-request.txt.new"
 LOCK_SECONDS = 5.0
-_OWN_FILES = frozenset({STATE_FILE, NEW_FILE, LOCK_FILE})
+_OWN_FILES = frozenset({STATE_FILE, NEW_FILE, LOCK_FILE, REQUEST_FILE, NEW_REQUEST_FILE})
 _POLL_SECONDS = 0.05
 _MOST_BYTES = 1024 * 1024
 # A link is never followed, and a pipe never waited for, whoever put it there.
@@ -88,21 +91,28 @@ class StateStore:
         """Replace the state, durably; call it inside `locked`. Raises StateError "state-unwritable"."""
         data = to_text(state).encode("utf-8")
         with self._explained("state-unwritable", "written to"), self._opened_folder() as folder:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(NEW_FILE, dir_fd=folder)  # left over from a crash; never written through, it may be a link
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _CAREFULLY
-            descriptor = os.open(NEW_FILE, flags, 0o600, dir_fd=folder)
-            try:
-                os.fchmod(descriptor, 0o600)  # whatever the umask
-                _give_to_owner(descriptor, folder)
-                left = memoryview(data)
-                while left:
-                    left = left[os.write(descriptor, left) :]
-                _sync(descriptor)
-            finally:
-                os.close(descriptor)
-            os.replace(NEW_FILE, STATE_FILE, src_dir_fd=folder, dst_dir_fd=folder)
-            os.fsync(folder)
+            _replace(folder, STATE_FILE, NEW_FILE, data)
+
+    def keep_request(self, block: str) -> None:
+        """Keep the text of the pending Usage Request; call it inside `locked`. What counts is in the state already, so
+        a text that cannot be kept is no failure.
+        """
+        with contextlib.suppress(OSError, StateError), self._opened_folder() as folder:
+            _replace(folder, REQUEST_FILE, NEW_REQUEST_FILE, block.encode("utf-8"))
+
+    def kept_request(self) -> str:
+        """Return what `keep_request` kept; "" if there is nothing that can be read. Whoever uses it checks it."""
+        with contextlib.suppress(OSError, StateError, UnicodeDecodeError), self._opened_folder() as folder:
+            descriptor = os.open(REQUEST_FILE, os.O_RDONLY | _CAREFULLY, dir_fd=folder)
+            with os.fdopen(descriptor, "rb") as stream:
+                if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    return stream.read(_MOST_BYTES).decode("utf-8")
+        return ""
+
+    def forget_request(self) -> None:
+        """Remove the kept text, of a request that is no longer pending."""
+        with contextlib.suppress(OSError, StateError), self._opened_folder() as folder:
+            os.unlink(REQUEST_FILE, dir_fd=folder)
 
     def _read(self) -> bytes | None:
         """Return the content of state.json, at most a byte more than allowed; None if it is not there."""
@@ -234,6 +244,25 @@ class StateStore:
                 " Check its owner, its mode and the space left on its disk.",
                 path=str(self.folder),
             ) from error
+
+
+def _replace(folder: int, name: str, new_name: str, data: bytes) -> None:
+    """Replace a file of the open folder whole, durably."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(new_name, dir_fd=folder)  # left over from a crash; never written through, it may be a link
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _CAREFULLY
+    descriptor = os.open(new_name, flags, 0o600, dir_fd=folder)
+    try:
+        os.fchmod(descriptor, 0o600)  # whatever the umask
+        _give_to_owner(descriptor, folder)
+        left = memoryview(data)
+        while left:
+            left = left[os.write(descriptor, left) :]
+        _sync(descriptor)
+    finally:
+        os.close(descriptor)
+    os.replace(new_name, name, src_dir_fd=folder, dst_dir_fd=folder)
+    os.fsync(folder)
 
 
 def _give_to_owner(descriptor: int, folder: int) -> None:

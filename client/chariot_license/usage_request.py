@@ -6,12 +6,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chariot_license import rules
 from chariot_license.errors import InputError
+from chariot_license.protocol.block import Kind
 from chariot_license.protocol.codes import LicenseKey, commitment
+from chariot_license.protocol.errors import ProtocolError
 from chariot_license.protocol.fingerprint import HostFacts, fingerprint_of
+from chariot_license.protocol.reader import read_block
 from chariot_license.protocol.request import (
     MAX_PRODUCT_AND_VERSION,
     UsageRequest,
     fit_hostname,
+    proof_holds,
+    read_request,
     request_proof,
     thumbprint,
 )
@@ -44,6 +49,23 @@ def compose(state: State, key: LicenseKey, facts: HostFacts, *, product: str, ve
         commitment=commitment(print_of_key, state.tenure.secret),
         test=state.test,
     )
+
+
+def kept_block(text: str, state: State, key: LicenseKey) -> str | None:
+    """Return the block in `text` if it is the pending Usage Request of `state`, made with `key`; else None.
+
+    The text may be anybody's.
+    """
+    if state.private_key is None or state.pending is None or not text:
+        return None
+    try:
+        found = read_block(text, Kind.REQUEST)
+        request = read_request(found.data)
+    except ProtocolError:
+        return None
+    ours = request.request_id == state.pending.request_id
+    ours = ours and request.thumbprint == rules.instance_thumbprint(state.private_key)
+    return found.text if ours and proof_holds(request, key.proof_key) and request.lookup_id == key.lookup_id else None
 
 
 def checked_version(version: str, product: str) -> str:

@@ -184,6 +184,7 @@ STATE = LicenseState(
         "terms_revision": 2,
         "status": "active",
         "key_serial": 1,
+        "online": False,
         "created_at": at(1),
     },
     terms={

@@ -176,6 +176,23 @@ def test_a_change_of_terms_is_previewed_and_booked_as_previewed(license: License
     assert "No host needs a new Usage License for this." in page.words
 
 
+def test_online_activation_is_a_tick_that_is_previewed_and_booked(license: LicenseCreated, sign_in: SignIn) -> None:
+    manager, before = sign_in("manager"), length(license.license_id)
+
+    page = change(manager, license, "terms", reason="Order 4711", online="on")
+
+    assert "Online activation off allowed" in page.words
+    assert "No host needs a new Usage License for this" in page.words
+    page = page.send(page.form(), book="")
+    assert entries(license.license_id, after=before) == [
+        (before + 1, "manager", "license.online_changed", "Order 4711")
+    ]
+    assert "answered at once where no person has to decide" in page.words
+    assert "Online activation changed Allowed from now on" in page.words
+    page = change(manager, license, "terms", reason="Order 4712", allowed="3")
+    assert page.form().fields["online"] == "on", "another change leaves it as it is"
+
+
 def test_hosts_on_older_terms_and_the_mail_that_asks_them_back(license: LicenseCreated, sign_in: SignIn) -> None:
     pump, mill = (Chariot(license.license_key, host(name)) for name in ("pump-house", "mill"))
     for chariot in (pump, mill):

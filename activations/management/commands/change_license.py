@@ -32,6 +32,9 @@ class Command(PortalCommand):
         status = parser.add_mutually_exclusive_group()
         for name, value in (("suspend", "SUSPENDED"), ("reinstate", "ACTIVE"), ("revoke", "REVOKED")):
             status.add_argument(f"--{name}", action="store_const", dest="status", const=LicenseStatus[value])
+        parser.add_argument(
+            "--online", choices=["on", "off"], help="answer over the internet where no person has to decide"
+        )
         parser.add_argument("--customer", metavar="NAME", help="transfer to another customer; replaces the License Key")
         parser.add_argument("--replace-key", action="store_true", help="a new License Key for a leaked one")
         parser.add_argument("--reason", required=True, metavar="TEXT")
@@ -46,6 +49,7 @@ class Command(PortalCommand):
             versions=_versions(options),
             status=options["status"],
             customer=options["customer"],
+            online=None if options["online"] is None else options["online"] == "on",
         )
         if options["replace_key"]:
             if change != LicenseChange():
@@ -58,6 +62,7 @@ class Command(PortalCommand):
             "terms_revision": changed.terms_revision,
             "allowed": changed.allowed,
             "status": changed.status,
+            "online": changed.online,
             "changes": list(changed.changes),
             "warnings": list(changed.warnings),
             **({"license_key": changed.license_key} if changed.license_key else {}),

@@ -26,6 +26,9 @@ class Command(PortalCommand):
         parser.add_argument("--product", default=DEFAULT_PRODUCT)
         parser.add_argument("--lowest-version", default="")
         parser.add_argument("--highest-version", default="")
+        parser.add_argument(
+            "--online", action="store_true", help="answer over the internet where no person has to decide"
+        )
         add_actor(parser)
 
     def perform(self, options: dict[str, Any]) -> dict[str, Any]:
@@ -36,6 +39,7 @@ class Command(PortalCommand):
                 features=feature_terms(options["feature"]),
                 product=options["product"],
                 versions=(options["lowest_version"], options["highest_version"]),
+                online=options["online"],
                 actor=named_actor(options["actor"]),
                 source=SOURCE,
             )

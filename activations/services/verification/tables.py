@@ -126,6 +126,7 @@ def _license(row: License) -> dict[str, Any]:
         "terms_revision": row.terms_revision,
         "status": row.status,
         "key_serial": row.key_serial,
+        "online": row.online,
         "created_at": iso(row.created_at),
     }
 

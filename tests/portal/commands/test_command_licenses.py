@@ -56,6 +56,7 @@ def test_change_license(license: LicenseCreated) -> None:
         "terms_revision": 2,
         "allowed": 5,
         "status": "suspended",
+        "online": False,
         "changes": ["license.terms_changed", "license.allowed_changed", "license.suspended"],
         "warnings": [],
     }
@@ -64,6 +65,21 @@ def test_change_license(license: LicenseCreated) -> None:
     assert change(license, "--revoke")["status"] == "revoked"
     assert change(license, "--reinstate", exit_code=1)["code"] == "license-revoked"
     assert change(license, "--allowed", "6", actor="lead", exit_code=1)["code"] == "not-allowed"
+
+
+def test_online_activation_is_switched_on_and_off(license: LicenseCreated) -> None:
+    assert change(license, "--online", "on")["online"] is True
+    assert License.objects.get().online
+    assert change(license, "--online", "on", exit_code=1)["code"] == "nothing-changed"
+    assert change(license, "--online", "off")["changes"] == ["license.online_changed"]
+    assert not License.objects.get().online
+    assert change(license, "--online", "on", actor="agent", exit_code=1)["code"] == "not-allowed"
+
+
+def test_a_license_may_be_created_with_online_activation() -> None:
+    answer(*LICENSE, "--feature", "mqtt-server", "--online", "--actor", "manager")
+
+    assert License.objects.get().online
 
 
 def test_change_license_keeps_the_version_that_is_not_named(license: LicenseCreated) -> None:
@@ -120,6 +136,7 @@ def test_lists_are_lines_for_people(license: LicenseCreated) -> None:
         "terms_revision: 1",
         "allowed: 5",
         "status: suspended",
+        "online: no",
         "changes:",
         "  license.allowed_changed",
         "  license.suspended",
