@@ -14,6 +14,7 @@ from activations.domain.words import Actor
 from activations.models import LedgerChain, LedgerCheckpoint, LedgerEntry, License
 from activations.services.results import plain_lines
 from activations.services.staff_trail import record_booked
+from activations.services.webhooks.queueing import queue_booked
 
 
 def lock_license(pk: int) -> License:
@@ -89,6 +90,7 @@ class Book:
             return
         LedgerEntry.objects.bulk_create([_row(entry, self.now) for entry in self._entries])
         record_booked(self._entries, self.now)
+        queue_booked(self._chain, self._entries, self.now)
         last = self._entries[-1]
         LedgerChain.objects.filter(name=self._chain).update(length=last.seq, head=last.hash, latest_at=self.now)
 
@@ -100,7 +102,7 @@ def portal_book(*, actor: Actor, source: str, reason: str = "") -> Book:
 
 def iso(time: datetime) -> str:
     """UTC with microseconds and a Z, of fixed width so that text order is time order."""
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")  # years before 1000, too
 
 
 def _row(entry: Entry, at: datetime) -> LedgerEntry:

@@ -1,0 +1,1 @@
+"""Webhooks: what the ledger says, told to other systems over HTTPS (docs/webhooks.md)."""
