@@ -1,4 +1,5 @@
-"""License Keys and deactivation codes in any text, however they are grouped, and mistyped in their usual groups.
+"""License Keys, deactivation codes and API tokens in any text: codes however they are grouped, and mistyped in their
+usual groups.
 
 `find_codes` of the protocol reads whole groups, as portal and Chariot write them. What is kept for good, shown, or put
 into an address is searched more thoroughly: other groups, lines broken within a group, look-alike letters, escapes
@@ -9,6 +10,9 @@ In the usual groups a typing mistake hides nothing. Check characters cannot tell
 28 letters is at most two letters away from one that passes them. What can is how random the letters are
 (`secret_looks`): network addresses, digests, years and bank accounts are let through. `secret_in_bytes` finds neither
 mistakes nor escapes.
+
+A token is copied by machines and has no groups: it is known by its beginning, and found across the lines into which
+a mail broke it. One that lost some of its letters counts as well, since few tries find them.
 """
 
 from __future__ import annotations
@@ -32,8 +36,9 @@ from chariot_license.protocol.reader import find_blocks
 from activations.services.escapes import readings, too_many_escapes
 from activations.services.secret_looks import random_groups, what_is_known
 
-KEY, CODE, UNSEARCHED = "key", "code", "unsearched"
-NAMES = {KEY: "License Key", CODE: "deactivation code"}
+KEY, CODE, TOKEN, UNSEARCHED = "key", "code", "token", "unsearched"
+NAMES = {KEY: "License Key", CODE: "deactivation code", TOKEN: "API token"}
+NAMED = {KEY: "a License Key", CODE: "a deactivation code", TOKEN: "an API token"}
 MOST_CANDIDATES = 20_000  # of one text: more of them are no mail, and each costs 50 microseconds
 
 # The usual groups, as the portal and Chariot write them, a sign between two of them forgotten included; wherever one
@@ -84,6 +89,15 @@ def _patterns(code_sizes: tuple[int, ...], broken: str) -> dict[str, re.Pattern[
 
 
 _WRITTEN: tuple[tuple[re.Pattern[str], Callable[[str], object], str], ...] = (
+    # Its beginning is in no prose, so a text without it costs one look for that.
+    (
+        re.compile(
+            rf"([cC][lL][tT]\\?_(?:{_BREAK}[A-Za-z0-9]){{6,10}}{_BREAK}\\?_"
+            rf"(?:(?:{_BREAK}\\?[A-Za-z0-9_-]){{43}}|(?:\\?[A-Za-z0-9_-]){{32,42}}))"
+        ),
+        str,
+        TOKEN,
+    ),
     (re.compile(r"([Kk][0-9A-Za-z]{5}(?:-[0-9A-Za-z]{6}){6})"), LicenseKey.parse, KEY),
     (re.compile(r"([0-9A-Za-z]{4}(?:-[0-9A-Za-z]{4}){6})"), parse_deactivation_code, CODE),
 )
@@ -102,14 +116,14 @@ class Secret:
 
 
 def secret_in(text: str) -> str:
-    """KEY, CODE or "" for what a text of any length holds in whatever way it is written, mistyped in its usual groups
-    included; UNSEARCHED for one that has too much in it that looks like a secret. Never raises.
+    """KEY, CODE, TOKEN or "" for what a text of any length holds in whatever way it is written, mistyped in its usual
+    groups included; UNSEARCHED for one that has too much in it that looks like a secret. Never raises.
     """
     for part in _parts(text):
         for view in views_of(part):
             kind = _kind_in(view)
             if kind:
-                return kind
+                return TOKEN if _tokens_in(part) else kind
         found = find_codes(part)
         if found.license_keys or found.deactivation_codes:
             return KEY if found.license_keys else CODE
@@ -119,14 +133,14 @@ def secret_in(text: str) -> str:
 
 
 def secret_in_bytes(data: bytes) -> str:
-    """KEY, CODE, UNSEARCHED or "" for plain letters and UTF-16 in a file of any kind. Takes about 0.15 s a MB."""
+    """KEY, CODE, TOKEN, UNSEARCHED or "" for plain letters and UTF-16 in any file. Takes about 0.15 s a MB."""
     narrow = data.decode("latin-1")
-    kind = _kind_in(narrow, _IN_BYTES)
+    kind = _written_in(narrow) or _kind_in(narrow, _IN_BYTES)
     if kind:
         return kind
     # Zeros beside the letters: the same search for both byte orders, since only the place of the first zero differs.
     wide = "\n\n".join(run[0][::2].decode("latin-1") for run in _WIDE.finditer(data))
-    return _written_in(narrow) or (_kind_in(wide, _IN_BYTES) or _written_in(wide) if wide else "")
+    return _written_in(wide) or _kind_in(wide, _IN_BYTES) if wide else ""
 
 
 def _written_in(text: str) -> str:
@@ -134,7 +148,9 @@ def _written_in(text: str) -> str:
 
 
 def _written(text: str) -> Iterator[tuple[str, int, int]]:
-    """Those with their dashes, whatever letter stands beside them: a file may have the length there, a text a word."""
+    """Tokens, and codes with their dashes, whatever letter stands beside them: a file may have the length there, a text
+    a word.
+    """
     for pattern, parse, kind in _WRITTEN:
         for match in pattern.finditer(text):
             with suppress(CodeError):
@@ -143,27 +159,35 @@ def _written(text: str) -> Iterator[tuple[str, int, int]]:
 
 
 def without_secrets(text: str) -> str:
-    """The text with License Keys and deactivation codes blacked out: customers paste theirs, and what is kept can never
-    be taken back. A code frees a seat, so it must not lie about until somebody uses it. A text that cannot be searched
-    to its end, or from which a secret cannot be cut out, is replaced by a sentence.
+    """The text with its License Keys, deactivation codes and API tokens blacked out: people paste theirs, and what is
+    kept can never be taken back. A code frees a seat, so it must not lie about until somebody uses it. A text that
+    cannot be searched to its end, or from which a secret cannot be cut out, is replaced by a sentence.
     """
     if len(text) > MAX_SOURCE:
         return "[This text is too long to be searched for secrets and is not kept.]"
-    masked = _blacked_out(text, (KEY, CODE))
+    masked = _blacked_out(text, tuple(NAMES))
     left = _left_in(masked)
     if left in NAMES:
         # In quoted-printable or between tags: then what it reads as is kept.
-        masked = _blacked_out(views_of(masked)[-1], (KEY, CODE))
+        masked = _blacked_out(views_of(masked)[-1], tuple(NAMES))
         left = _left_in(masked) or secret_in(masked)
     if left == UNSEARCHED:
         return "[This text is too long to be searched for secrets and is not kept.]"
-    return f"[This text holds a {NAMES[left]} and is not kept.]" if left else masked
+    return f"[This text holds {NAMED[left]} and is not kept.]" if left else masked
 
 
 def without_keys(text: str) -> str | None:
-    """The text with its License Keys blacked out; None if one cannot be cut out of it."""
-    masked = _blacked_out(text, (KEY,))
-    return None if find_codes(masked).license_keys else masked
+    """The text with its License Keys and tokens blacked out, its deactivation codes left; None if one cannot be cut out
+    of it.
+    """
+    masked = _blacked_out(text, (KEY, TOKEN))
+    return None if _tokens_in(masked) or find_codes(masked).license_keys else masked
+
+
+def _tokens_in(text: str) -> bool:
+    """Asked where something was found: what is random in a token is often taken for a deactivation code as well."""
+    read = (_folded(read)[0] for view in views_of(text) for read, _ in readings(view))
+    return any(kind == TOKEN for folded in read for kind, _, _ in _written(folded))
 
 
 def _parts(text: str) -> Iterator[str]:
@@ -186,13 +210,13 @@ def _left_in(masked: str) -> str:
 
 def _kind_in(text: str, patterns: Mapping[str, re.Pattern[str]] = _IN_TEXT) -> str:
     kinds = {one.kind for one in _secrets(text, patterns, mistyped=True)}
-    return next((kind for kind in (KEY, CODE, UNSEARCHED) if kind in kinds), "")
+    return next((kind for kind in (TOKEN, KEY, CODE, UNSEARCHED) if kind in kinds), "")
 
 
 def _blacked_out(text: str, kinds: tuple[str, ...]) -> str:
     for kind, start, end in reversed(list(_encoded(text))):
         if kind in kinds:
-            text = f"{text[:start]}[encoded text with a {NAMES[kind]}]{text[end:]}"
+            text = f"{text[:start]}[encoded text with {NAMED[kind]}]{text[end:]}"
     found = [one for one in _secrets(text) if one.kind in kinds]
     masked = _cut(text, found)
     if any(not one.plain for one in found) and _blocks(masked) != _blocks(text):

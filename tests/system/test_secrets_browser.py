@@ -11,6 +11,8 @@ from playwright.sync_api import Page
 
 from activations.services.secret_looks import IBAN_LENGTHS
 from activations.services.secret_text import secret_in
+from tests.portal.test_api_tokens import SAMPLES
+from tests.portal.test_api_tokens import ways as ways_of_a_token
 from tests.portal.test_secret_looks import INNOCENT, mistyped
 from tests.system.browsing import Desk, sign_in
 
@@ -88,6 +90,17 @@ def test_a_key_behind_a_large_text_is_suspected(desk: Desk, page: Page) -> None:
     key = LicenseKey(seed=b"seed-012", secret=b"secret-012345678").text
     for text in ("K" * 100_000, "K " * 50_000, "K1 " * 33_000, "%4B%20" * 16_000, "\u041a1\u200b" * 33_000):
         assert page.evaluate("text => portalSecrets.suspected(text)", f"{text} {key}"), text[:6]
+
+
+def test_the_browser_keeps_no_token_however_it_was_pasted(desk: Desk, page: Page) -> None:
+    sign_in(page)
+    texts = [f"It was {way}." for token in SAMPLES for way in ways_of_a_token(token)]
+    told = page.evaluate(TOLD, texts)
+    assert [text for text, (suspected, _) in zip(texts, told, strict=True) if not suspected] == []
+    assert [kept for _, kept in told if secret_in(kept)] == []
+    assert page.evaluate(TOLD, [texts[0]]) == [[True, "It was [API token]."]]
+    innocent = [SAMPLES[0][:12], f"{SAMPLES[0][:13]}…", "clt_customers_of_this_year"]
+    assert page.evaluate(TOLD, innocent) == [[False, text] for text in innocent]
 
 
 def bank_account(chance: random.Random, country: str) -> str:

@@ -1,4 +1,4 @@
-/* What a browser must not keep: License Keys and deactivation codes. Two searches, as in services/secret_text.py and
+/* What a browser must not keep: License Keys, deactivation codes and API tokens. Two searches, as in services/secret_text.py and
    secret_looks.py: whatever groups in which the check characters fit, and the groups in which the portal writes them,
    where a typing mistake hides nothing that is as random as a secret (docs/adr, 0010). A false hit costs a convenience
    only. */
@@ -21,6 +21,9 @@ const portalSecrets = (() => {
         ...{ pattern: groups("[0-9A-Z]{4}", 4), dashed: dashed("[0-9A-Z]{4}", 4), size: 4, known: 0 },
         ...{ label: "DEACTIVATION", length: 28, must: /[0-9]/, unused: 4 },
     };
+    // A token of the API has no groups: it is known by its beginning, whole or short of some letters.
+    const TOKEN = /CLT\\?_[0-9A-Z]{6,10}\\?_[0-9A-Z_-]{32,43}/gi;
+    const BROKEN = /=?[ \t]*\r?\n[ \t>|]*|\\(?=_)/g;
     const GROUPED_KEY = /(?<![0-9A-Za-z])K[0-9A-Z]{5}(?:[^0-9A-Za-z]{0,9}[0-9A-Z]{6}){6}(?![0-9A-Za-z])/gi;
     const ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
     const VALUES = new Map([...ALPHABET].map((letter, value) => [letter, value]));
@@ -55,6 +58,11 @@ const portalSecrets = (() => {
 
     function mayHold(kind, text) {
         return viewsOf(text).some((view) => holds(kind, view) || touched(kind, view) || portalLooks.mistyped(kind, view));
+    }
+
+    function mayHoldToken(text) {
+        const read = text.replace(/&(?:#0*95|#x0*5f|lowbar);/gi, "_");
+        return viewsOf(read).some((view) => [view, view.replace(BROKEN, "")].some((line) => line.search(TOKEN) >= 0));
     }
 
     function touched({ dashed: pattern, label, unused }, view) {
@@ -94,12 +102,13 @@ const portalSecrets = (() => {
     }
 
     return Object.freeze({
-        /* The text with its License Keys cut out; empty where one may be left. */
+        /* The text with its License Keys and API tokens cut out; empty where one may be left. */
         withoutKeys(text) {
-            const cut = text.replace(GROUPED_KEY, (written) => (mayHold(KEY, written) ? "[License Key]" : written));
-            return mayHold(KEY, cut) ? "" : cut;
+            const bare = text.replace(TOKEN, "[API token]");
+            const cut = bare.replace(GROUPED_KEY, (written) => (mayHold(KEY, written) ? "[License Key]" : written));
+            return mayHold(KEY, cut) || mayHoldToken(cut) ? "" : cut;
         },
-        /* Whether there may be a License Key or a deactivation code in the text. */
-        suspected: (text) => mayHold(KEY, text) || mayHold(CODE, text),
+        /* Whether there may be a License Key, a deactivation code or an API token in the text. */
+        suspected: (text) => mayHold(KEY, text) || mayHold(CODE, text) || mayHoldToken(text),
     });
 })();
