@@ -20,8 +20,11 @@ from activations.mail import fetching, sending
 from activations.services import replies, staff_trail
 from activations.services.actors import system_actor
 from activations.services.checkpoints import CheckpointMade, checkpoint_ledger
+from activations.services.jobs import (
+    ledger_export,  # noqa: F401 - a worker learns of this kind of job by it
+    running,
+)
 from activations.services.jobs import queue as job_queue
-from activations.services.jobs import running
 from activations.services.jobs.ledger_check import ask_for_check
 from activations.services.jobs.signals import job_waits
 from activations.services.post import notices, outbox
@@ -29,6 +32,9 @@ from activations.services.post.automatic import answer_by_itself
 from activations.services.post.reading import read_kept, unread
 from activations.services.post.signals import mail_to_read, something_to_send
 from activations.services.results import Refused
+from activations.services.webhooks import delivering, endpoints
+from activations.services.webhooks import outbox as event_outbox
+from activations.services.webhooks.signals import event_waits
 from activations.services.witnessing.sending import send_checkpoints
 from licensing_portal.jobs import only_one
 
@@ -200,3 +206,29 @@ def _run_soon(sender: object, pk: int, **more: object) -> None:
 @receiver(mail_to_read)
 def _read_soon(sender: object, pk: int, **more: object) -> None:
     _wake(read_mail_job, pk)
+
+
+@shared_task(name="activations.send_webhooks")  # type: ignore[untyped-decorator]  # celery ships no types
+def send_webhooks_job() -> int:
+    """Sends every event that is due, and takes up what was left in the middle. Returns how many arrived."""
+    now = timezone.now()
+    left = event_outbox.sweep(now)
+    if left:
+        log.error("%d events were being sent when their sender ended; they are sent once more", left)
+    endpoints.forget_old_secrets(now)
+    event_outbox.prune(now)
+    return delivering.send_due()
+
+
+@shared_task(name="activations.send_webhook")  # type: ignore[untyped-decorator]  # celery ships no types
+def send_webhook_job(pk: int) -> int:
+    """Sends what is due for one receiver. Returns how many events arrived."""
+    return delivering.send_to(pk)
+
+
+@receiver(event_waits)
+def _send_event_soon(sender: object, pk: int, **more: object) -> None:
+    # A receiver that fails is left to the periodic job, which sends to all of them side by side: each of its events
+    # would hold a process of the worker. Without a broker it would be sent while a person waits for the page.
+    if settings.CELERY_BROKER_URL and not event_outbox.is_failing(pk):
+        _wake(send_webhook_job, pk)

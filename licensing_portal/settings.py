@@ -16,7 +16,7 @@ import environ  # type: ignore[import-untyped]
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from licensing_portal import databases, mailboxes, own_secrets, providers
+from licensing_portal import databases, mailboxes, own_secrets, providers, receivers
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.FileAwareEnv()
@@ -112,11 +112,16 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "csp",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "activations.apps.ActivationsConfig",
     "licensing_portal.apps.LicensingPortalConfig",
 ]
 
 MIDDLEWARE = [
+    "licensing_portal.request_ids.RequestIds",
     "django.middleware.security.SecurityMiddleware",
     # Before WhiteNoise, so that static files carry the policy as well.
     "csp.middleware.CSPMiddleware",
@@ -224,6 +229,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     # With a broker it only picks up what a worker left behind: a job is handed to one as soon as it is asked for.
     "run-jobs": {"task": "activations.run_jobs", "schedule": 60.0 if CELERY_BROKER_URL else 5.0},
     "sum-up-sign-ins": {"task": "activations.sum_up_sign_ins", "schedule": 60.0},
+    "send-webhooks": {"task": "activations.send_webhooks", "schedule": 5.0, "options": {"expires": 60}},
     "checkpoint-ledger": {"task": "activations.checkpoint_ledger", "schedule": 3600.0},
     "send-checkpoints": {"task": "activations.send_checkpoints", "schedule": 60.0},
     "verify-ledger": {"task": "activations.verify_ledger", "schedule": 24 * 3600.0},
@@ -272,6 +278,78 @@ SERVER_EMAIL = DEFAULT_FROM_EMAIL
 MAILBOXES = mailboxes.parsed(given("IMAP_URLS"), production=PRODUCTION)
 # The authserv-id of our own mail server (RFC 8601): what anybody else says of SPF, DKIM and DMARC is not shown.
 TRUSTED_MAIL_SERVERS = env.list("TRUSTED_MAIL_SERVERS", default=[])
+
+# --- webhooks ---------------------------------------------------------------------------------------------
+
+# Receivers that may be reached although they are inside of our own network.
+WEBHOOK_ALLOW = receivers.parsed(env.list("WEBHOOK_ALLOW", default=[]))
+# A further authority whose certificates are good for receivers: that of the plant.
+WEBHOOK_CA_FILE = given("WEBHOOK_CA_FILE")
+if WEBHOOK_CA_FILE and not Path(WEBHOOK_CA_FILE).is_file():
+    raise ImproperlyConfigured(f"WEBHOOK_CA_FILE is {WEBHOOK_CA_FILE}, where no file is. Name a file in PEM.")
+WEBHOOK_LOCAL_HTTP = env.bool("WEBHOOK_LOCAL_HTTP", default=False)
+if PRODUCTION and WEBHOOK_LOCAL_HTTP:
+    raise ImproperlyConfigured(
+        "WEBHOOK_LOCAL_HTTP is on, and a production portal sends webhooks by https:// only. Unset it."
+    )
+
+# --- API --------------------------------------------------------------------------------------------------
+
+# Requests a minute from one address to what needs no token: a connected Chariot that asks for its Usage License.
+ONLINE_RATE = within("ONLINE_RATE", env.int("ONLINE_RATE", default=30), 1, 6000)
+# What processes share for a while and may lose: how much each caller asked for.
+CACHES: dict[str, dict[str, Any]] = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": CELERY_BROKER_URL,
+        "KEY_PREFIX": "portal-cache",
+        "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 1},
+    }
+    if CELERY_BROKER_URL
+    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "shared"},
+    "own": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "own"},
+}
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "activations.api.doors.TokenAuthentication",
+        "activations.api.doors.StaffSession",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["activations.api.doors.ByRule"],
+    "DEFAULT_THROTTLE_CLASSES": ["activations.api.throttling.ByCaller"],
+    "DEFAULT_PARSER_CLASSES": ["activations.api.parsing.BoundedJSON"],
+    "DEFAULT_RENDERER_CLASSES": ["activations.api.rendering.PlainJSON"],
+    "DEFAULT_PAGINATION_CLASS": "activations.api.paging.Newest",
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_SCHEMA_CLASS": "activations.api.schema.PortalSchema",
+    "EXCEPTION_HANDLER": "activations.api.problems.handled",
+    "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%S.%fZ",  # UTC, as in the ledger
+    "URL_FORMAT_OVERRIDE": None,
+}
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "TITLE": "Offline licensing portal",
+    "DESCRIPTION": "Licenses, Usage Requests, activations, restorations and the ledger, for other systems.",
+    "VERSION": "1.0.0",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_NAME_OVERRIDES": {
+        "ActivationState": "activations.api.choices.ACTIVATION_STATES",
+        "JobState": "activations.api.choices.JOB_STATES",
+        "LicenseStatus": "activations.api.choices.LICENSE_STATUSES",
+        "Outcome": "activations.api.choices.OUTCOMES",
+        "RequestState": "activations.api.choices.REQUEST_STATES",
+        "RestorationState": "activations.api.choices.RESTORATION_STATES",
+    },
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "activations.api.schema.complete",
+    ],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": False, "validatorUrl": None},
+}
 
 # --- static files -----------------------------------------------------------------------------------------
 
@@ -330,10 +408,11 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
+        "line": {"format": "{asctime} {levelname} {request_id} {name}: {message}", "style": "{"},
     },
+    "filters": {"request_id": {"()": "licensing_portal.request_ids.WithRequestId"}},
     "handlers": {
-        "stderr": {"class": "logging.StreamHandler", "formatter": "line"},
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]},
     },
     "root": {"handlers": ["stderr"], "level": (given("PORTAL_LOG_LEVEL") or "INFO").upper()},
     # Django gives its own logger handlers for DEBUG and mail; ours is enough and prints once.

@@ -37,7 +37,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _is_page(item: pytest.Item) -> bool:
-    return "sign_in" in getattr(item, "fixturenames", ()) or "tests/mailroom_web/" in item.path.as_posix()
+    return "sign_in" in getattr(item, "fixturenames", ()) or any(
+        folder in item.path.as_posix() for folder in ("tests/mailroom_web/", "tests/api/")
+    )
 
 
 def _needs_no_database(item: pytest.Item) -> bool:

@@ -6,6 +6,7 @@ from django.contrib.admin.apps import AdminConfig
 
 PAGES = (
     "activations",
+    "api_tokens",
     "conversations",
     "keys",
     "ledger",
@@ -16,6 +17,8 @@ PAGES = (
     "requests",
     "restorations",
     "staff_trail",
+    "webhook_deliveries",
+    "webhooks",
 )
 
 

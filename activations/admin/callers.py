@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
+from activations.addresses import client_address
 from activations.services.staff_trail import LONGEST_AGENT, NOBODY, Caller, asking
 
 
@@ -21,26 +20,6 @@ class Callers:
         caller = Caller(lambda: _name(request), client_address(request), _agent(request))
         with asking(caller):
             return self.get_response(request)
-
-
-def client_address(request: HttpRequest) -> str:
-    """The IP address of the client. Behind our proxy it is the last one in X-Forwarded-For, which the proxy wrote
-    itself; those before it are what the client claims.
-    """
-    if settings.BEHIND_TLS_PROXY:
-        forwarded = request.headers.get("X-Forwarded-For", "").rsplit(",", 1)[-1]
-        return _address(forwarded) or _address(request.META.get("REMOTE_ADDR", ""))
-    return _address(request.META.get("REMOTE_ADDR", ""))
-
-
-def _address(text: str) -> str:
-    """In the one way to write it; "" for what is no address, such as the name of a socket."""
-    try:
-        found = ipaddress.ip_address(text.strip().partition("%")[0])
-    except ValueError:
-        return ""
-    mapped = getattr(found, "ipv4_mapped", None)
-    return str(mapped or found)
 
 
 def _agent(request: HttpRequest) -> str:

@@ -16,6 +16,7 @@ from activations.domain.words import Ability, ActivationState, RestorationState
 from activations.models import Restoration
 from activations.services import quota
 from activations.services.evidence import MOST_FILES
+from activations.services.tokens import people_behind
 
 _TONES = {Verdict.APPROVE: "good", Verdict.LOOK_CLOSER: "wait", Verdict.DENY: "bad"}
 _SIZES = ((1_000_000, "MB"), (1_000, "kB"))
@@ -58,7 +59,7 @@ def why_not(request: HttpRequest, case: Restoration) -> str:
     """Why this user cannot decide the case; empty when they can."""
     if not may(request, Ability.DECIDE_RESTORATION):
         return "Your role cannot decide restorations. Ask a support lead."
-    if case.requested_by == actor_of(request).name:
+    if actor_of(request).name in people_behind(case.requested_by):
         return "You opened this case, so another person must decide it."
     return ""
 

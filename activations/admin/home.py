@@ -26,6 +26,7 @@ from activations.ledger_queries import witness_states
 from activations.models import License
 from activations.services.jobs.ledger_check import last_check, last_passed
 from activations.services.replies import SENDERS
+from activations.services.webhooks.endpoints import in_trouble
 
 MOST_ROWS = 10
 ENDING_DAYS = 60
@@ -191,6 +192,15 @@ def _ledger(request: HttpRequest) -> Block:
     return _block("The ledger and its witnesses", found, lambda row: row, empty, url)
 
 
+def _webhooks(request: HttpRequest) -> Block:
+    def row(each: Any) -> Row:
+        why = f"disabled: {each.state_why}" if each.state_why else f"failing since {when(each.failing_since)}"
+        return Row(page_of(each), each.description or each.webhook_id, why)
+
+    empty = "Every webhook is taken, or there is none."
+    return _block("Webhooks that need a person", in_trouble(), row, empty, _list("webhookendpoint", ""))
+
+
 _BLOCKS: tuple[tuple[tuple[Ability, ...], Callable[[HttpRequest], Block]], ...] = (
     ((Ability.DECIDE_RESTORATION,), _restorations),
     ((Ability.ISSUE,), _requests),
@@ -199,6 +209,7 @@ _BLOCKS: tuple[tuple[tuple[Ability, ...], Callable[[HttpRequest], Block]], ...] 
     (SENDERS, _stuck),
     ((Ability.CREATE_LICENSE, Ability.CHANGE_LICENSE), _ending),
     ((Ability.READ_STAFF_TRAIL,), _ledger),
+    ((Ability.MANAGE_STAFF,), _webhooks),
 )
 
 

@@ -70,7 +70,7 @@ def recognise(text: str) -> Pasted:
 
 
 def without_keys(text: str, found: Pasted) -> str:
-    """The text as a page may carry it on: a License Key that came with it is secret and needed for nothing."""
+    """The text as a page may carry it on: a License Key or token that came with it is secret and needed for nothing."""
     masked = secret_text.without_keys(text)
     if masked is not None:
         return masked
@@ -100,18 +100,20 @@ def _almost(text: str) -> Iterator[str]:
                 yield match[0]
 
 
-KEY, CODE = secret_text.KEY, secret_text.CODE
+KEY, CODE, TOKEN = secret_text.KEY, secret_text.CODE, secret_text.TOKEN
 KEY_LETTERS = range(34, 51)  # around the 42 of a License Key: a few may have been lost or doubled
 KEY_DIGITS = 5  # a random key has fewer once in 500; a company's name hardly ever has more
 
 
 def secret_in(text: str, found: Pasted) -> str:
-    """KEY or CODE for a text with a License Key or deactivation code in it, or with what was meant as one: it goes into
-    no address and onto no page. "" for every other text.
+    """KEY, CODE or TOKEN for a text with a License Key, deactivation code or API token in it, or with what was meant as
+    one: it goes into no address and onto no page. "" for every other text.
     """
     letters = base32.normalise(text) if len(text) <= searching.MOST_LETTERS else ""
     meant = letters[:1] == "K" and len(letters) in KEY_LETTERS and sum(map(str.isdigit, letters)) >= KEY_DIGITS
     held = secret_text.secret_in(text)
     if held == KEY or (meant and looks_random(text, 0, len(text), what_is_known(text))):
         return KEY
+    if held == TOKEN:
+        return TOKEN
     return CODE if held or found.almost_code or without_secrets(text) != text else ""

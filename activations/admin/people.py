@@ -21,13 +21,13 @@ from activations.domain.staff_trail import StaffKind
 from activations.domain.words import Ability
 from activations.models import Contact, Customer, Feature, Product
 from activations.models.privacy import PSEUDONYM_DOMAIN
+from activations.services.contacts import EDITORS
 from activations.services.license_rules import bad_contact, bad_customer
 from activations.services.privacy.pseudonymise import MAY
 from activations.services.results import BadInput
 from activations.services.staff_trail import record
 
 MOST_LICENSES = 30  # of one customer on its page
-EDITORS = (Ability.CREATE_LICENSE, Ability.CHANGE_LICENSE)
 
 if TYPE_CHECKING:
     _TabularInline = admin.TabularInline[Any, Any]

@@ -29,10 +29,11 @@ from activations.admin import desk
 from activations.admin.access import DESK, may, needs
 from activations.admin.base import page_of, when
 from activations.admin.pages import page
-from activations.admin.pasted import CODE, KEY, Pasted, recognise, secret_in
+from activations.admin.pasted import CODE, KEY, TOKEN, Pasted, recognise, secret_in
 from activations.admin.words import TITLES
 from activations.domain.words import Ability
 from activations.models import Contact
+from activations.services import tokens
 from activations.services.vault import key_digest
 
 KEY_MISTYPED = (
@@ -41,10 +42,16 @@ KEY_MISTYPED = (
 )
 KEY_UNKNOWN = "No license has this License Key. It is typed correctly, so it is a key of another portal, or of none."
 FROM_ADDRESS = (
-    "A License Key or deactivation code was in the address of this page, where it stays in logs and in the browser's "
-    "history. It was not looked up: put it into the search field. If others can read those logs, replace the key."
+    "A License Key, a deactivation code or an API token was in the address of this page, where it stays in logs and in "
+    "the browser's history. It was not looked up: put it into the search field. If others can read those logs, replace "
+    "the key or rotate the token."
 )
 CODE_ONLY = "This is a deactivation code. A support agent books it on the Desk, together with the License ID."
+BEARER_ONLY = (
+    "This is an API token, which is secret. If it is not yours, or others may have read it, tell an administrator what "
+    "it begins with: the letters before the second underscore. It can be rotated or revoked."
+)
+BEARER_FOUND = "This token was searched for. If it lay where others could read it, rotate or revoke it."
 TOO_LONG = "This is too long for a search. Search for one name or id; a support agent pastes whole emails on the Desk."
 
 
@@ -95,6 +102,8 @@ def _taken(request: HttpRequest, typed: str) -> HttpResponseBase:
     secret = secret_in(text, found)
     if secret == KEY:
         return _for_key(request, text, found)
+    if secret == TOKEN:
+        return _for_token(request, text)
     if secret == CODE or len(text) > searching.MOST_LETTERS:
         if may(request, *DESK):
             return desk.look(request, text)
@@ -118,6 +127,15 @@ def _for_key(request: HttpRequest, text: str, found: Pasted) -> HttpResponseBase
             request, f"The License Key that was searched for is an earlier one of {known.license}: it was replaced."
         )
     return redirect(page_of(known.license))
+
+
+def _for_token(request: HttpRequest, text: str) -> HttpResponseBase:
+    """A token that was found somewhere leads to its page, for those who may see that; it stands in no address."""
+    row = tokens.found_by(text)
+    if row is None or not may(request, Ability.MANAGE_STAFF, Ability.READ_LEDGER):
+        return _page(request, "", BEARER_ONLY)
+    messages.warning(request, BEARER_FOUND)
+    return redirect(page_of(row))
 
 
 def _for_block(request: HttpRequest, text: str, found: Pasted) -> HttpResponseBase:

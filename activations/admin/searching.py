@@ -14,12 +14,13 @@ from django.shortcuts import redirect
 from activations.admin.pasted import recognise, secret_in
 
 TAKEN_OUT = (
-    "A License Key or deactivation code is not searched for in a list, because it would stand in the address of the "
-    "page. Use the search at the top of the page."
+    "A License Key, a deactivation code or an API token is not searched for in a list, because it would stand in the "
+    "address of the page. Use the search at the top of the page."
 )
 FROM_ADDRESS = (
-    "A License Key or deactivation code was in the address of this page, where it stays in logs and in the browser's "
-    "history. It was taken out. Use the search at the top of the page; if others can read those logs, replace the key."
+    "A License Key, a deactivation code or an API token was in the address of this page, where it stays in logs and in "
+    "the browser's history. It was taken out. Use the search at the top of the page; if others can read those logs, "
+    "replace the key or rotate the token."
 )
 
 

@@ -58,7 +58,7 @@ JOBS: dict[str, tuple[str, ...]] = {
     "Licenses": ("license", "activation", "usagerequest", "usagelicense", "reply", "customer"),
     "Restorations": ("restoration", "tombstone"),
     "Audit": ("ledgerentry", "staffevent", "intakeentry"),
-    "Settings": ("product", "replytext", "signingkey", "auth.user"),
+    "Settings": ("product", "replytext", "signingkey", "webhookendpoint", "webhookdelivery", "apitoken", "auth.user"),
 }
 
 
@@ -200,6 +200,8 @@ class PortalSite(admin.AdminSite):
                 items += [self._item(request, name, reverse(f"admin:{url}")) for name, url in AUDIT_PAGES.items()]
             if job == "Settings" and may(request, Ability.EDIT_REPLIES, Ability.READ_LEDGER):
                 items.append(self._item(request, "Automatic answers", reverse("admin:automatic_answers")))
+            if job == "Settings" and may(request):
+                items.append(self._item(request, "API", reverse("api:docs")))
             if items:
                 # The story of an activation has no place of its own in the navigation; it is reached from other pages.
                 here = job == "Audit" and request.path.startswith(reverse("admin:audit_as_of").removesuffix("as-of/"))

@@ -48,6 +48,7 @@ TITLES: dict[str, str] = {
     "host-not-recognisable": "A host that could not be recognised again",
     "host-accepted": "New activation on a host that can hardly be recognised",
     "no-seat": "No seat is free",
+    "online-activation-off": "Came in online, and this license is answered by Support",
 }
 
 
@@ -106,7 +107,12 @@ def _terms(data: Data) -> str:
 
 
 def _created(data: Data) -> str:
-    return f"{data['customer']}, {data['allowed']} allowed activations. {_terms(data)}"
+    online = "; online activation allowed" if data.get("online") else ""
+    return f"{data['customer']}, {data['allowed']} allowed activations. {_terms(data)}{online}"
+
+
+def _online(data: Data) -> str:
+    return "Allowed from now on" if data["online"] else "No longer allowed: requests wait on the desk"
 
 
 def _received(data: Data) -> str:
@@ -148,6 +154,10 @@ def _statement(data: Data) -> str:
     return f"As of {data['as_of'][:16].replace('T', ' ')}, entries: {data['length']}"
 
 
+def _webhook(data: Data) -> str:
+    return f"{data['webhook']}, {data['address']}, events: {', '.join(data['events'])}"
+
+
 _ACTIVATION = _pattern("{activation_id}")
 
 _WORDS: dict[str, tuple[str, Callable[[Data], str]]] = {
@@ -160,6 +170,7 @@ _WORDS: dict[str, tuple[str, Callable[[Data], str]]] = {
     Kind.LICENSE_KEY_REPLACED: ("License Key replaced", _pattern("Now key number {key_serial}")),
     Kind.LICENSE_KEY_SHOWN: ("License Key shown to a person", _pattern("Key number {key_serial}")),
     Kind.LICENSE_TRANSFERRED: ("Transferred to another customer", _pattern("From {before} to {customer}")),
+    Kind.LICENSE_ONLINE_CHANGED: ("Online activation changed", _online),
     Kind.REQUEST_RECEIVED: ("Usage Request received", _received),
     Kind.REQUEST_REFUSED: ("Usage Request refused", _decision),
     Kind.REQUEST_PENDING: ("Usage Request waits for a person", _decision),
@@ -189,6 +200,16 @@ _WORDS: dict[str, tuple[str, Callable[[Data], str]]] = {
     Kind.STAFF_CREATED: ("Staff account made", _pattern("{username}, {role}")),
     Kind.STAFF_DISABLED: ("Staff account disabled", _pattern("{username}")),
     Kind.STAFF_ENABLED: ("Staff account enabled", _pattern("{username}")),
+    Kind.TOKEN_CREATED: ("API token made", _pattern("{token} ({prefix}) for {owner}")),
+    Kind.TOKEN_ROTATED: ("API token rotated", _pattern("{token} ({prefix})")),
+    Kind.TOKEN_REVOKED: ("API token revoked", _pattern("{token} ({prefix})")),
+    Kind.WEBHOOK_CREATED: ("Webhook made", _webhook),
+    Kind.WEBHOOK_CHANGED: ("Webhook changed", _webhook),
+    Kind.WEBHOOK_SECRET_ROTATED: ("Secret of a webhook rotated", _pattern("{webhook}, {address}")),
+    Kind.WEBHOOK_DISABLED: ("Webhook disabled", _pattern("{webhook}, {address}: {why}")),
+    Kind.WEBHOOK_ENABLED: ("Webhook enabled", _pattern("{webhook}, {address}")),
+    Kind.WEBHOOK_REMOVED: ("Webhook removed", _pattern("{webhook}, {address}")),
+    Kind.WEBHOOK_REPLAYED: ("Events sent again to a webhook", _pattern("{webhook}, {which}: {deliveries}")),
     Kind.REPLY_TEXT_CHANGED: ("Reply text changed", _pattern("{kind}, version {version}")),
     Kind.AUTOMATIC_ANSWER_CHANGED: ("Automatic answers changed", _automatic),
     Kind.CONTACT_PSEUDONYMISED: ("Contact pseudonymised", _erased),

@@ -31,6 +31,7 @@ class Kind(StrEnum):
     LICENSE_KEY_REPLACED = "license.key_replaced"
     LICENSE_KEY_SHOWN = "license.key_shown"
     LICENSE_TRANSFERRED = "license.transferred"
+    LICENSE_ONLINE_CHANGED = "license.online_changed"
     REQUEST_RECEIVED = "request.received"
     REQUEST_REFUSED = "request.refused"
     REQUEST_PENDING = "request.pending"
@@ -60,6 +61,16 @@ class Kind(StrEnum):
     STAFF_CREATED = "staff.created"
     STAFF_DISABLED = "staff.disabled"
     STAFF_ENABLED = "staff.enabled"
+    TOKEN_CREATED = "api_token.created"  # noqa: S105 - the name of a kind
+    TOKEN_ROTATED = "api_token.rotated"  # noqa: S105 - the name of a kind
+    TOKEN_REVOKED = "api_token.revoked"  # noqa: S105 - the name of a kind
+    WEBHOOK_CREATED = "webhook.created"
+    WEBHOOK_CHANGED = "webhook.changed"
+    WEBHOOK_SECRET_ROTATED = "webhook.secret_rotated"  # noqa: S105 - the name of a kind
+    WEBHOOK_DISABLED = "webhook.disabled"
+    WEBHOOK_ENABLED = "webhook.enabled"
+    WEBHOOK_REMOVED = "webhook.removed"
+    WEBHOOK_REPLAYED = "webhook.replayed"
     LEDGER_EXPORTED = "ledger.exported"
     LIST_EXPORTED = "list.exported"
     LIST_IMPORTED = "list.imported"

@@ -60,6 +60,16 @@ BOOKED: frozenset[Kind] = frozenset(
         Kind.STAFF_CREATED,
         Kind.STAFF_DISABLED,
         Kind.STAFF_ENABLED,
+        Kind.TOKEN_CREATED,
+        Kind.TOKEN_ROTATED,
+        Kind.TOKEN_REVOKED,
+        Kind.WEBHOOK_CREATED,
+        Kind.WEBHOOK_CHANGED,
+        Kind.WEBHOOK_SECRET_ROTATED,
+        Kind.WEBHOOK_DISABLED,
+        Kind.WEBHOOK_ENABLED,
+        Kind.WEBHOOK_REMOVED,
+        Kind.WEBHOOK_REPLAYED,
         Kind.LICENSE_KEY_SHOWN,
         Kind.LICENSE_KEY_REPLACED,
         Kind.STATEMENT_MADE,
@@ -75,7 +85,7 @@ BOOKED: frozenset[Kind] = frozenset(
         Kind.CONTACT_PSEUDONYMISED,
     }
 )
-_SUBJECTS = ("username", "list", "kind", "outcome", "serial", "pseudonym")
+_SUBJECTS = ("username", "token", "webhook", "list", "kind", "outcome", "serial", "pseudonym")
 
 
 def subject_of(chain: str, data: dict[str, object], portal: str) -> str:

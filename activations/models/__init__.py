@@ -37,15 +37,20 @@ from activations.models.people import Contact, Customer
 from activations.models.privacy import Erasure
 from activations.models.requests import Instance, IntakeEntry, UsageRequest
 from activations.models.staff_trail import FailedSignIns, StaffEvent
+from activations.models.tokens import ApiCall, ApiToken
+from activations.models.webhooks import DeliveryState, WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookState
 
 __all__ = [
     "Activation",
+    "ApiCall",
+    "ApiToken",
     "AutomaticAnswer",
     "Billing",
     "Contact",
     "Conversation",
     "ConversationNote",
     "Customer",
+    "DeliveryState",
     "Erasure",
     "Evidence",
     "FailedSignIns",
@@ -84,6 +89,10 @@ __all__ = [
     "Tombstone",
     "UsageLicense",
     "UsageRequest",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookEndpoint",
+    "WebhookState",
     "WitnessReceipt",
     "WitnessState",
 ]

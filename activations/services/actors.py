@@ -39,7 +39,7 @@ class StaffSwitched:
     active: bool
 
 
-RESERVED = frozenset({"command-line", "anonymous", "automatic"})
+RESERVED = frozenset({"command-line", "anonymous", "automatic", "online"})
 MOST_EMAIL = 254  # letters; RFC 5321 lets no more through
 
 

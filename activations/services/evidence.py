@@ -19,7 +19,7 @@ from activations.models import Evidence, Restoration
 from activations.services.booking import Book, lock_license
 from activations.services.mail_text import everything_in
 from activations.services.results import BadInput, Refused, lacking, public_id
-from activations.services.secret_text import CODE, KEY, UNSEARCHED, secret_in, secret_in_bytes, without_secrets
+from activations.services.secret_text import CODE, KEY, TOKEN, UNSEARCHED, secret_in, secret_in_bytes, without_secrets
 
 MOST_FILES = 10  # of one case
 LARGEST_FILE = 5_000_000  # bytes
@@ -232,6 +232,12 @@ def _holds(name: str, held: str) -> BadInput | None:
             "evidence-holds-code",
             f"{without_secrets(name)} holds a deactivation code. Paste it on the desk: it frees the seat without a "
             "restoration.",
+        )
+    if held == TOKEN:
+        return BadInput(
+            "evidence-holds-token",
+            f"{without_secrets(name)} holds an API token, and evidence is kept for good. Take the token out and add "
+            "the file again.",
         )
     return _unsearchable(name) if held else None
 

@@ -19,6 +19,7 @@ from activations.services import quota, replies, tombstones
 from activations.services.booking import Book, lock_license
 from activations.services.post import notices
 from activations.services.results import BadInput, Refused, bad_reason, lacking, public_id
+from activations.services.tokens import people_behind
 
 
 @dataclass(frozen=True)
@@ -203,8 +204,10 @@ def _quota_reached(activation: Activation, used: Quota) -> Refused:
 def _not_decidable(case: Restoration, activation: Activation | None, actor: Actor) -> Refused | None:
     if case.state != RestorationState.REQUESTED:
         return Refused("restoration-decided", f"Case {case.restoration_id} is {case.state} already.")
-    if case.requested_by == actor.name:
-        return Refused("same-person", "You opened this case, so another person must decide it.")
+    if actor.name in people_behind(case.requested_by):
+        by_token = f"{case.requested_by}, which you answer for or made, opened"
+        how = "You opened" if actor.name == case.requested_by else by_token
+        return Refused("same-person", f"{how} this case, so another person must decide it.")
     if activation is not None and activation.state != ActivationState.LOST:
         return Refused("not-lost", f"Activation {activation.activation_id} is {activation.state} now, not lost.")
     return None

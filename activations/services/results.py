@@ -10,8 +10,8 @@ from chariot_license.protocol.codes import parse_public_id
 from chariot_license.protocol.errors import CodeError
 
 from activations.domain.words import Ability, Actor
-from activations.services.secret_text import CODE, secret_in
-from activations.services.secret_text import NAMES as SECRET_NAMES
+from activations.services.secret_text import CODE, TOKEN, secret_in
+from activations.services.secret_text import NAMED as SECRETS_NAMED
 
 
 @dataclass(frozen=True)
@@ -77,19 +77,19 @@ def plain_lines(text: str) -> str:
 
 def bad_name(name: str, what: str, code: str) -> BadInput | None:
     """What no name may hold, since names are shown, booked and put into addresses: letters that nobody sees, as
-    `bad_letters` has them, a License Key, a deactivation code. The message does not repeat the secret.
+    `bad_letters` has them, a License Key, a deactivation code, a token. The message does not repeat the secret.
     """
     held = secret_in(name)
-    if held in SECRET_NAMES:
+    if held in SECRETS_NAMED:
         return BadInput(
             code,
-            f"{what} holds a {SECRET_NAMES[held]}, which is secret and would be shown to everyone. Write it without.",
+            f"{what} holds {SECRETS_NAMED[held]}, which is secret and would be shown to everyone. Write it without.",
         )
     return bad_letters(name, what, code)
 
 
 def bad_reason(reason: str, *, due: bool = True) -> BadInput | None:
-    """What is wrong with a reason: it is missing where one is due, it would put a License Key into the ledger, or it
+    """What is wrong with a reason: it is missing where one is due, it would put a secret into the ledger, or it
     would be shown otherwise than it is written.
     """
     reason = plain_lines(reason)
@@ -109,6 +109,12 @@ def bad_reason(reason: str, *, due: bool = True) -> BadInput | None:
             "reason-holds-code",
             "The reason holds a deactivation code, and what is in the ledger stays there. Paste the code on the desk "
             "instead: it frees the seat.",
+        )
+    if held == TOKEN:
+        return BadInput(
+            "reason-holds-token",
+            "The reason holds an API token, and what is in the ledger stays there. Write the name of the token "
+            "instead; if others may have read it, have it rotated.",
         )
     if held:
         return BadInput(

@@ -65,7 +65,12 @@ def _nothing(data: Data, state: LicenseState) -> str:
 
 
 def _created(data: Data, state: LicenseState) -> str:
-    return f"{data['allowed']} activations allowed; {_terms(data, state)}"
+    online = "; online activation allowed" if data.get("online") else ""
+    return f"{data['allowed']} activations allowed; {_terms(data, state)}{online}"
+
+
+def _online(data: Data, state: LicenseState) -> str:
+    return "Allowed" if data["online"] else "No longer allowed; Support answers Usage Requests"
 
 
 def _terms(data: Data, state: LicenseState) -> str:
@@ -112,6 +117,7 @@ WORDS: dict[Kind, tuple[str, Detail] | None] = {
     Kind.LICENSE_KEY_REPLACED: ("License Key replaced; the earlier one is no longer valid", _nothing),
     # Without names: who held a license before is not for its next holder.
     Kind.LICENSE_TRANSFERRED: ("License transferred to another customer", _nothing),
+    Kind.LICENSE_ONLINE_CHANGED: ("Online activation changed", _online),
     Kind.REQUEST_RECEIVED: ("Usage Request received", _received),
     Kind.REQUEST_REFUSED: ("Usage Request refused", _asking),
     Kind.REQUEST_PENDING: ("Usage Request waits for Support to decide", _asking),
@@ -144,6 +150,16 @@ WORDS: dict[Kind, tuple[str, Detail] | None] = {
     Kind.STAFF_CREATED: None,
     Kind.STAFF_DISABLED: None,
     Kind.STAFF_ENABLED: None,
+    Kind.TOKEN_CREATED: None,
+    Kind.TOKEN_ROTATED: None,
+    Kind.TOKEN_REVOKED: None,
+    Kind.WEBHOOK_CREATED: None,
+    Kind.WEBHOOK_CHANGED: None,
+    Kind.WEBHOOK_SECRET_ROTATED: None,
+    Kind.WEBHOOK_DISABLED: None,
+    Kind.WEBHOOK_ENABLED: None,
+    Kind.WEBHOOK_REMOVED: None,
+    Kind.WEBHOOK_REPLAYED: None,
     Kind.LEDGER_EXPORTED: None,
     Kind.LIST_EXPORTED: None,
     Kind.LIST_IMPORTED: None,

@@ -157,6 +157,7 @@ CHANGES = [
     Change(License, "key_encrypted", b"junk", ACME),
     Change(License, "key_digest", HEX, ACME),
     Change(License, "key_serial", 3, ACME),
+    Change(License, "online", True, ACME),
     Change(License, "created_at", LATER, ACME),
     Change(LicenseTerms, "license", another(License, allowed=2), OTHER_TERMS),
     Change(LicenseTerms, "revision", 3, FIRST_TERMS),

@@ -29,6 +29,7 @@ READ = (Ability.READ_LEDGER,)
 TRAIL = (Ability.READ_STAFF_TRAIL,)
 CREATE, CHANGE = (Ability.CREATE_LICENSE,), (Ability.CHANGE_LICENSE,)
 DECIDE = (Ability.DECIDE_RESTORATION,)
+ADMINISTER = (Ability.MANAGE_STAFF,)
 STATEMENT = (Ability.MAKE_STATEMENT,)
 SENDERS = (*DESK, Ability.CHANGE_LICENSE)
 MAIL = (*SENDERS, Ability.READ_LEDGER)
@@ -70,6 +71,8 @@ PAGES: dict[str, Who] = {
     "audit_check": READ,
     "audit_story": READ,
     "automatic_answers": (Ability.EDIT_REPLIES, Ability.READ_LEDGER),
+    "apitoken_rotate": ADMINISTER,
+    "apitoken_revoke": ADMINISTER,
     "activation_mark_lost": (Ability.MARK_LOST,),
     "activation_request_restoration": (Ability.REQUEST_RESTORATION,),
     "restoration_approve": DECIDE,
@@ -93,10 +96,19 @@ PAGES: dict[str, Who] = {
     "license_statement_made": STATEMENT,
     "license_statement_file": STATEMENT,
     "reply_text": ANY,
+    "webhook_change": ADMINISTER,
+    "webhook_rotate": ADMINISTER,
+    "webhook_disable": ADMINISTER,
+    "webhook_enable": ADMINISTER,
+    "webhook_remove": ADMINISTER,
+    "webhook_test": ADMINISTER,
+    "webhook_replay": ADMINISTER,
+    "webhook_send_again": ADMINISTER,
 }
 # Who reads the list and its rows, exports it and saves views of it. Some may add; nobody deletes.
 LISTS: dict[str, Who] = {
     "activations_activation": ANY,
+    "activations_apitoken": (*ADMINISTER, *TRAIL, *READ),
     "activations_conversation": MAIL,
     "activations_customer": ANY,
     "activations_intakeentry": ANY,
@@ -112,9 +124,16 @@ LISTS: dict[str, Who] = {
     "activations_tombstone": ANY,
     "activations_usagelicense": ANY,
     "activations_usagerequest": ANY,
+    "activations_webhookdelivery": ADMINISTER,
+    "activations_webhookendpoint": ADMINISTER,
     "auth_user": READ,
 }
-ADDS: dict[str, Who] = {"activations_license": CREATE, "activations_customer": CREATE}
+ADDS: dict[str, Who] = {
+    "activations_license": CREATE,
+    "activations_customer": CREATE,
+    "activations_apitoken": ADMINISTER,
+    "activations_webhookendpoint": ADMINISTER,
+}
 # Django's own addresses that answer nobody here, or everybody.
 LEFT_OUT = {"login", "logout", "jsi18n", "autocomplete", "view_on_site", "app_list", None}
 

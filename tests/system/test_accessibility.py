@@ -24,7 +24,8 @@ ROLES = {
 }
 # One page of a kind is enough: numbers and identifiers of Design 2 stand for each other.
 NAMES = re.compile(r"/(\d+|[0-9a-f]{32}|(?:LIC|ACT|RES|USL|TMB)-[0-9A-Z-]+)(?=/|$)")
-LEAVE = ("/admin/logout/", "/static/", "/admin/jsi18n/")
+# The API's page is Swagger UI, which is not ours to mend.
+LEAVE = ("/admin/logout/", "/static/", "/admin/jsi18n/", "/api/")
 FILES = (".csv", ".xlsx", ".txt")
 BAD = ("serious", "critical")
 MAIL = {
@@ -43,6 +44,22 @@ AUDIT = {
     "/admin/audit/check/",
     "/admin/audit/activations/*/",
     "/admin/exports/",
+}
+WEBHOOKS = {
+    "/admin/activations/webhookendpoint/",
+    "/admin/activations/webhookendpoint/add/",
+    "/admin/activations/webhookendpoint/*/change/",
+    "/admin/activations/webhookendpoint/*/edit/",
+    "/admin/activations/webhookendpoint/*/rotate/",
+    "/admin/activations/webhookdelivery/",
+    "/admin/activations/webhookdelivery/*/change/",
+}
+TOKENS = {
+    "/admin/activations/apitoken/",
+    "/admin/activations/apitoken/add/",
+    "/admin/activations/apitoken/*/change/",
+    "/admin/activations/apitoken/*/rotate/",
+    "/admin/activations/apitoken/*/revoke/",
 }
 AXE = Axe()
 
@@ -141,7 +158,7 @@ def test_every_page_that_a_role_can_reach(world: dict[str, Any], looker: Page, s
             waiting += links(answered.url, answered.text())
         assert len(seen) >= 8, (role, sorted(seen))
         looker.context.clear_cookies()
-    assert looked_at >= MAIL | AUDIT, sorted(looked_at)
+    assert looked_at >= MAIL | AUDIT | (WEBHOOKS | TOKENS if scheme == "light" else set()), sorted(looked_at)
     assert not wrong, "\n".join(wrong)
 
 
@@ -227,6 +244,28 @@ def test_the_sign_in_page(looker: Page, served: tuple[Portal, str]) -> None:
     looker.fill("#id_username", "nobody")
     looker.fill("#id_password", "wrong")
     press(looker, "Enter")
+    assert findings(looker) == []
+
+
+@pytest.mark.parametrize("width", [390, 1366])
+@pytest.mark.parametrize("what", ["empty", "junk", "license", "waits", "refused"])
+def test_the_page_for_who_carries_a_block(world: dict[str, Any], looker: Page, what: str, width: int) -> None:
+    """/activate/ in each of its states, on a phone and on a screen; no link of the staff's pages leads there."""
+    text = {
+        "empty": "",
+        "junk": "Where is our license?",
+        "license": world["online_request"],
+        "waits": world["off_request"],
+        "refused": world["full_request"],
+    }[what]
+    looker.set_viewport_size({"width": width, "height": 844})
+    looker.goto("/activate/")
+    if what != "empty":
+        looker.fill("#text", text)
+        with looker.expect_navigation():
+            looker.get_by_role("button", name="Get the Usage License").click()
+        title = {"junk": "Activate a Chariot", "license": "Your Usage License", "waits": "It waits at Support"}
+        assert looker.locator("h1").inner_text() == title.get(what, "Not activated")
     assert findings(looker) == []
 
 

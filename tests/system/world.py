@@ -17,14 +17,18 @@ import django
 def main() -> None:
     """Imports of the portal come after Django is set up."""
     django.setup()
+    from activations.domain.scopes import Scope
     from activations.domain.words import LicenseStatus
     from activations.services.deactivate import deactivate_activation
     from activations.services.issue import submit_usage_request
     from activations.services.licenses import FeatureTerm, LicenseChange, change_license
     from activations.services.losses import approve_restoration, mark_lost, request_restoration
-    from tests.portal.cast import AGENT, LEAD, MANAGER, SECOND_LEAD, answered, issue, make_license
+    from activations.services.webhooks.replaying import send_test
+    from tests.api.calling import made_token
+    from tests.portal.cast import ADMINISTRATOR, AGENT, LEAD, MANAGER, SECOND_LEAD, answered, issue, make_license
     from tests.portal.chariot import Chariot, host
     from tests.system.world_mail import fill_inbox
+    from tests.webhooks.making import made as made_webhook
 
     def ok(result: Any) -> Any:
         assert not hasattr(result, "message") or hasattr(result, "activation_id"), result
@@ -75,6 +79,10 @@ def main() -> None:
     fresh = Chariot(made.license_key, host("control-room"))
     update, full_request = chariots["pump-house"].request(), Chariot(full.license_key, host("winder")).request()
     code = chariots["pump-house"].deactivate()
+    connected = make_license(allowed=9, customer="Connected Waterways", online=True)
+    receiver = made_webhook("https://hooks.invalid/in", "restoration.*")  # a name that nobody can have (RFC 2606)
+    made_token(Scope.READ_LICENSES, Scope.SUBMIT_REQUESTS, name="ticket-system")
+    ok(send_test(endpoint_pk=receiver.endpoint.pk, actor=ADMINISTRATOR))
     mail = fill_inbox(
         made.license_id,
         {
@@ -98,6 +106,8 @@ def main() -> None:
                 "update_request": update,
                 "full_request": full_request,
                 "code": code,
+                "online_request": Chariot(connected.license_key, host("lock-gate")).request(),
+                "off_request": Chariot(full.license_key, host("boiler")).request(),
             }
         )
     )

@@ -13,7 +13,7 @@ from activations.services.post.outbox import Envelope, Letter, not_sendable, que
 from activations.services.post.unseen import bad_marks, only_seen
 from activations.services.replies import Draft, keep, not_a_sender
 from activations.services.results import BadInput, Refused, plain_lines
-from activations.services.secret_text import NAMES, secret_in
+from activations.services.secret_text import NAMED, secret_in
 
 LONGEST_LETTER = 20_000
 
@@ -63,8 +63,8 @@ def _unfit(body: str) -> BadInput | None:
         return BadInput("letter-too-long", f"The reply has {len(body)} letters; {LONGEST_LETTER} are sent. Shorten it.")
     held = secret_in(body) or secret_in(only_seen(body))
     if held:
-        name = NAMES.get(held, "License Key or deactivation code")
+        name = NAMED.get(held, "a License Key or a deactivation code")
         return BadInput(
-            "letter-holds-secret", f"The reply holds a {name}, which is secret and would be kept. Take it out."
+            "letter-holds-secret", f"The reply holds {name}, which is secret and would be kept. Take it out."
         )
     return bad_marks(body, "The reply", "letter-unfit")
