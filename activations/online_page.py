@@ -122,7 +122,7 @@ def _qr(usage_license: str) -> SafeString | None:
         return None  # of many features: the text is there
     # Sized by its place: without fixed measures, and with the ones to scale by.
     drawn = _MEASURES.sub(r'viewBox="0 0 \1 \2"', drawn, count=1)
-    return mark_safe(drawn)  # noqa: S308  # nosec B308 B703 - drawn here, of squares and a fixed title
+    return mark_safe(drawn)  # drawn here, of squares and a fixed title  # noqa: S308  # nosec B308 B703
 
 
 def _page(request: HttpRequest, *, status: int = 200, **context: Any) -> HttpResponse:
