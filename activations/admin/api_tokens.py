@@ -79,6 +79,7 @@ class ApiTokenAdmin(PagedAdmin):
     readers = READERS
     list_display = ["name", "prefix", "scopes_told", "owner_told", "rate", "made", "expires", "last_used", "state"]
     list_filter = [StateFilter]
+    date_hierarchy = "created_at"
     search_fields = ["name", "prefix", "owner__username"]
     search_help_text = "Name, what the token begins with, or its owner"
     export_columns = {

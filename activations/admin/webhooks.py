@@ -71,6 +71,7 @@ class WebhookEndpointAdmin(PagedAdmin):
         "failing",
     ]
     list_filter = [StandingFilter]
+    date_hierarchy = "created_at"
     search_fields = ["webhook_id", "description", "url"]
     search_help_text = "Webhook, description or URL"
     export_columns = {
