@@ -17,7 +17,7 @@ from django.utils import timezone
 from activations import queries
 from activations.domain.words import LicenseStatus, OutgoingState
 from activations.mail import fetching, sending
-from activations.services import replies, staff_trail
+from activations.services import kept_answers, replies, staff_trail
 from activations.services.actors import system_actor
 from activations.services.checkpoints import CheckpointMade, checkpoint_ledger
 from activations.services.jobs import (
@@ -224,6 +224,12 @@ def send_webhooks_job() -> int:
 def send_webhook_job(pk: int) -> int:
     """Sends what is due for one receiver. Returns how many events arrived."""
     return delivering.send_to(pk)
+
+
+@shared_task(name="activations.forget_api_answers")  # type: ignore[untyped-decorator]  # celery ships no types
+def forget_api_answers_job() -> int:
+    """Takes away the answers of the API that are no longer kept. Returns how many."""
+    return kept_answers.forget(timezone.now())
 
 
 @receiver(event_waits)

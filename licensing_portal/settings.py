@@ -230,6 +230,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "run-jobs": {"task": "activations.run_jobs", "schedule": 60.0 if CELERY_BROKER_URL else 5.0},
     "sum-up-sign-ins": {"task": "activations.sum_up_sign_ins", "schedule": 60.0},
     "send-webhooks": {"task": "activations.send_webhooks", "schedule": 5.0, "options": {"expires": 60}},
+    "forget-api-answers": {"task": "activations.forget_api_answers", "schedule": 3600.0},
     "checkpoint-ledger": {"task": "activations.checkpoint_ledger", "schedule": 3600.0},
     "send-checkpoints": {"task": "activations.send_checkpoints", "schedule": 60.0},
     "verify-ledger": {"task": "activations.verify_ledger", "schedule": 24 * 3600.0},

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from activations.api import etags
-from activations.api.base import LARGEST_NUMBER, SOURCE, Output, PortalView, Strict, done, found, said
+from activations.api.base import LARGEST_NUMBER, SOURCE, LicenseIdFilter, Output, PortalView, Strict, done, found, said
 from activations.api.choices import ACTIVATION_STATES, RESTORATION_STATES
 from activations.api.doors import Rule, actor_of
 from activations.api.licenses import REASON, Reason
@@ -43,7 +43,7 @@ class ActivationOut(Output):
 
 
 class ActivationFilter(django_filters.FilterSet):
-    license_id = django_filters.CharFilter(field_name="license__license_id", label="The License ID.")
+    license_id = LicenseIdFilter(field_name="license__license_id", label="The License ID.")
     customer = django_filters.NumberFilter(
         field_name="license__customer_id", min_value=1, max_value=LARGEST_NUMBER, label="The id of a customer."
     )
@@ -157,7 +157,7 @@ class RestorationOut(Output):
 
 
 class RestorationFilter(django_filters.FilterSet):
-    license_id = django_filters.CharFilter(field_name="activation__license__license_id", label="The License ID.")
+    license_id = LicenseIdFilter(field_name="activation__license__license_id", label="The License ID.")
     state = django_filters.ChoiceFilter(choices=RESTORATION_STATES)
 
     class Meta:

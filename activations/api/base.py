@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, TypeVar
 
+import django_filters
 from django.db.models import Model, QuerySet
 from rest_framework import serializers
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import AuthenticationFailed, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from activations.api import problems
+from activations.api import problems, throttling
 from activations.api.doors import Rule
 from activations.api.etags import etag, unchanged
 from activations.api.parsing import check_address
-from activations.services.results import BadInput, Refused
+from activations.domain.ledger import PORTAL_CHAIN
+from activations.services.results import BadInput, Refused, public_id
 
 SOURCE = "api"
 LARGEST_NUMBER = 2**53 - 1  # what every JSON reader takes
@@ -26,6 +28,22 @@ T = TypeVar("T")
 def said(output: serializers.BaseSerializer[Any]) -> dict[str, Any]:
     """One thing as it is answered."""
     return dict(output.data)
+
+
+class LicenseIdFilter(django_filters.CharFilter):
+    """A License ID however it is typed; one with a typo is refused, where it would find nothing. With `portal`, the
+    portal's own chain too.
+    """
+
+    def __init__(self, *args: Any, portal: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.portal = portal
+
+    def filter(self, qs: QuerySet[Any], value: Any) -> QuerySet[Any]:
+        if value and not (self.portal and value == PORTAL_CHAIN):
+            value = done(public_id("LIC", value))
+        found: QuerySet[Any] = super().filter(qs, value)
+        return found
 
 
 class Strict(serializers.Serializer[Any]):
@@ -68,6 +86,22 @@ class PortalView(GenericViewSet[Any]):
         request._request.encoding = "utf-8"  # whatever charset the header names: Python knows some that are no text
         super().initial(request, *args, **kwargs)
         check_address(request)
+
+    def perform_authentication(self, request: Request) -> None:
+        """Whoever sends what is no token is counted by address."""
+        try:
+            super().perform_authentication(request)
+        except AuthenticationFailed:
+            throttling.count_unknown(request)
+            raise
+
+    def check_permissions(self, request: Request) -> None:
+        """Counted first, so that a caller who is refused over and over is told to slow down as well."""
+        super().check_throttles(request)
+        super().check_permissions(request)
+
+    def check_throttles(self, request: Request) -> None:
+        """Done before the permissions."""
 
     def page_of(self, rows: QuerySet[Any], output: type[Output]) -> Response:
         """One page of the rows, filtered as the address says. A filter that there is not would show all of them."""

@@ -22,7 +22,7 @@ rule says no, as things stand. 422: it cannot be right. Members and parameters t
 
 **Lists** come a page at a time, `page_size` 1 to 200: follow `next` until it is null.
 
-**Limits.** A token has a number of requests a minute: `RateLimit-Policy` and `RateLimit` tell it in every answer. After
+**Limits.** A token has a number of requests a minute: `RateLimit-Policy` and `RateLimit` tell it. After
 429 wait as long as `Retry-After` says.
 
 **Times** are in UTC, as ISO 8601 writes them.

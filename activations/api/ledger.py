@@ -10,7 +10,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from activations.api.base import LARGEST_NUMBER, Output, PortalView, Strict, done, found, said
+from activations.api.base import LARGEST_NUMBER, LicenseIdFilter, Output, PortalView, Strict, done, found, said
 from activations.api.doors import Rule, actor_of
 from activations.api.paging import Oldest
 from activations.api.parsing import MomentFilter
@@ -48,7 +48,7 @@ class EntryOut(Output):
 
 
 class EntryFilter(django_filters.FilterSet):
-    chain = django_filters.CharFilter(field_name="chain", label="A License ID, or portal.")
+    chain = LicenseIdFilter(portal=True, field_name="chain", label="A License ID, or portal.")
     kind = django_filters.ChoiceFilter(choices=[(kind.value, kind.value) for kind in Kind])
     actor = django_filters.CharFilter(field_name="actor", label="Who did it.")
     since = MomentFilter(field_name="at", lookup_expr="gte", label="From then on.")

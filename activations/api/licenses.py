@@ -20,10 +20,11 @@ from activations.api.customers import ContactAdd
 from activations.api.doors import Rule, actor_of
 from activations.api.once import booked, once
 from activations.api.parsing import MomentFilter
+from activations.api.problems import Stopped
 from activations.api.schema import IF_MATCH
 from activations.domain.scopes import Scope
-from activations.domain.words import Ability, LicenseStatus
-from activations.models import License, LicenseTerms
+from activations.domain.words import Ability, Actor, LicenseStatus
+from activations.models import Customer, License, LicenseTerms
 from activations.services.booking import lock_license
 from activations.services.contacts import add_contact
 from activations.services.license_rules import EARLIEST_DAY, LATEST_DAY, MOST_NAME
@@ -209,6 +210,7 @@ class LicenseView(PortalView):
         """Creates a license on a purchase. The answer holds the License Key, this once."""
         sent = self.given(LicenseCreate)
         versions = sent.get("versions") or {"low": "", "high": ""}
+        _may_name_contact(actor_of(request), sent)
         made = done(
             create_license(
                 customer=sent["customer"],
@@ -312,6 +314,19 @@ class LicenseView(PortalView):
             "warnings": list(made.warnings),
         }
         return booked(Response(data, headers={"ETag": etags.etag(license)}))
+
+
+def _may_name_contact(actor: Actor, sent: Mapping[str, Any]) -> None:
+    """Whom a customer's notices go to is for who may change its licenses; a new customer has nobody yet."""
+    customer = Customer.objects.filter(name=sent["customer"].strip()).first()
+    if "contact" not in sent or customer is None or actor.may(Ability.CHANGE_LICENSE):
+        return
+    if not customer.contacts.filter(email=sent["contact"]["email"].strip()).exists():
+        raise Stopped(
+            403,
+            "not-allowed",
+            "This customer is known, and a new contact of it needs the scope licenses:change. Leave the contact out.",
+        )
 
 
 def _terms(features: list[Mapping[str, Any]]) -> list[FeatureTerm]:

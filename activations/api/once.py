@@ -11,12 +11,10 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
-from datetime import timedelta
 from functools import wraps
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -24,8 +22,8 @@ from activations.api.doors import actor_of
 from activations.api.problems import Stopped
 from activations.models import ApiCall
 from activations.services import vault
+from activations.services.kept_answers import claim
 
-KEPT = timedelta(days=7)
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
 _KEY = re.compile(r'"?[\x21\x23-\x7e]{8,255}"?')
@@ -42,7 +40,7 @@ def once(method: Method) -> Method:
     def guarded(self: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
         key, digest = _key_of(request), _digest(request)
         with transaction.atomic():
-            row, first = _claimed(actor_of(request).name, key, digest)
+            row, first = claim(actor_of(request).name, key, digest)
             if not first:
                 return _again(row, digest)
             response = method(self, request, *args, **kwargs)
@@ -89,13 +87,6 @@ def _digest(request: Request) -> str:
     """Of what was asked. The content as it was understood: a client may write the same JSON in another order."""
     asked = [request.method, request.get_full_path(), request.data, request.headers.get("If-Match", "")]
     return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def _claimed(caller: str, key: str, digest: str) -> tuple[ApiCall, bool]:
-    """The row of the key, and whether this call is its first one. Waits for another one that has it now."""
-    now = timezone.now()
-    ApiCall.objects.filter(called_at__lt=now - KEPT).delete()
-    return ApiCall.objects.get_or_create(caller=caller, key=key, defaults={"called_at": now, "digest": digest})
 
 
 def _again(row: ApiCall, digest: str) -> Response:

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from activations import queries
-from activations.api.base import SOURCE, Output, PortalView, Strict, found, said
+from activations.api.base import SOURCE, LicenseIdFilter, Output, PortalView, Strict, found, said
 from activations.api.choices import CHOICES, OUTCOMES, REQUEST_STATES
 from activations.api.doors import Rule, actor_of, token_of
 from activations.api.once import booked, once
@@ -130,7 +130,7 @@ class Answered(UsageRequestOut):
 
 
 class RequestFilter(django_filters.FilterSet):
-    license_id = django_filters.CharFilter(field_name="license__license_id", label="The License ID.")
+    license_id = LicenseIdFilter(field_name="license__license_id", label="The License ID.")
     state = django_filters.ChoiceFilter(choices=REQUEST_STATES)
 
     class Meta:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.core.cache import caches
 from redis.exceptions import RedisError
+from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
@@ -25,6 +26,7 @@ from activations.api.doors import token_of
 
 WINDOW = 60  # seconds
 STAFF_RATE = 600
+UNKNOWN_RATE = 60  # calls from one address that bring no token that is taken, where one is needed
 log = logging.getLogger(__name__)
 
 
@@ -50,7 +52,7 @@ class ByCaller(BaseThrottle):
     """A token has its own rate, staff have one for all, and who says no name has one by address."""
 
     def allow_request(self, request: Request, view: APIView) -> bool:
-        policy, name, rate = self.limit_of(request)
+        policy, name, rate = self.limit_of(request, view)
         self.allowance = count(policy, name, rate)
         request.allowance = self.allowance  # type: ignore[attr-defined]
         return self.allowance.left >= 0
@@ -58,13 +60,23 @@ class ByCaller(BaseThrottle):
     def wait(self) -> float:
         return float(self.allowance.seconds)
 
-    def limit_of(self, request: Request) -> tuple[str, str, int]:
+    def limit_of(self, request: Request, view: APIView) -> tuple[str, str, int]:
         token = token_of(request)
         if token is not None:
             return "token", str(token.pk), token.rate
         if request.user.is_authenticated:
             return "staff", str(request.user.pk), STAFF_RATE
-        return "anonymous", network_of(client_address(request)), settings.ONLINE_RATE
+        if not hasattr(view, "rules"):
+            return "anonymous", network_of(client_address(request)), settings.ONLINE_RATE
+        return "unknown", network_of(client_address(request)), UNKNOWN_RATE
+
+
+def count_unknown(request: Request) -> None:
+    """Counts a call whose token is not taken. Raises Throttled when it is one too many."""
+    allowance = count("unknown", network_of(client_address(request)), UNKNOWN_RATE)
+    request.allowance = allowance  # type: ignore[attr-defined]
+    if allowance.left < 0:
+        raise Throttled(wait=allowance.seconds)
 
 
 def count(policy: str, name: str, rate: int) -> Allowance:

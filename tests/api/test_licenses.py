@@ -6,7 +6,7 @@ import pytest
 from chariot_license.protocol.codes import format_public_id
 
 from activations.domain.scopes import Scope
-from activations.models import LedgerEntry, License, StaffEvent
+from activations.models import Contact, LedgerEntry, License, StaffEvent
 from activations.services.licenses import LicenseCreated
 from tests.api.calling import Caller, machine, person
 from tests.portal.cast import entries, license_row, occupied
@@ -148,3 +148,35 @@ def test_a_license_whose_contact_cannot_be_taken_is_not_made(shop: Caller) -> No
     key_like = {"name": "x\u202ey", "email": "ops@acme.example"}
     assert shop.post("/licenses", {**PURCHASE, "contact": key_like}).status == 422
     assert License.objects.count() == before
+
+
+def test_whom_to_email_of_a_known_customer_is_not_for_who_only_creates(
+    signing_keys: None, license: LicenseCreated
+) -> None:
+    """A create-only token could lead the notices of any customer to itself."""
+    shop = machine(Scope.READ_LICENSES, Scope.CREATE_LICENSES, name="create-only")
+    contact = {"email": "ops@new.example"}
+    new = shop.post("/licenses", {**PURCHASE, "customer": "New Water", "contact": contact})
+    assert new.status == 201, new
+    again = shop.post("/licenses", {**PURCHASE, "customer": "New Water", "contact": contact})
+    assert again.status == 201, "one that the customer has already changes nothing"
+    before = License.objects.count()
+    other = shop.post("/licenses", {**PURCHASE, "contact": {"email": "me@elsewhere.example"}})
+    assert (other.status, other.code) == (403, "not-allowed")
+    assert License.objects.count() == before
+    assert not Contact.objects.filter(email="me@elsewhere.example").exists()
+
+
+def test_a_license_id_in_a_filter_is_read_as_anywhere(shop: Caller, license: LicenseCreated) -> None:
+    reader = machine(Scope.READ_LICENSES, Scope.READ_REQUESTS, Scope.READ_LEDGER, name="reader")
+    typed = license.license_id.lower().replace("-", " ")
+    for path, name in (
+        ("/activations", "license_id"),
+        ("/usage-requests", "license_id"),
+        ("/restorations", "license_id"),
+    ):
+        assert reader.get(path, **{name: typed}).status == 200
+        assert (answer := reader.get(path, **{name: "LIC-1"})).status == 422, answer
+    assert len(reader.get("/ledger/entries", chain=typed)["results"]) == 1
+    assert reader.get("/ledger/entries", chain="portal").status == 200
+    assert reader.get("/ledger/entries", chain="LIC-1").status == 422

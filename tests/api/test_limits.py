@@ -93,6 +93,22 @@ def test_what_is_left_counts_down_and_comes_back(clock: SimpleNamespace) -> None
     assert caller.get("/licenses").headers["RateLimit"] == '"token";r=2;t=60'
 
 
+def test_who_is_refused_over_and_over_is_told_to_slow_down(clock: SimpleNamespace) -> None:
+    """Without the scope, and without a token that is taken; a good token from the same address goes on."""
+    caller = machine(Scope.READ_LICENSES, rate=3)
+    for _ in range(3):
+        answer = problem(caller.get("/ledger/entries"), 403, "not-allowed")
+        assert answer.headers["RateLimit-Policy"] == '"token";q=3;w=60'
+    too_many(caller)
+    stranger, nobody = Caller("clt_abcdefgh_" + "x" * 43), Caller()
+    for number in range(throttling.UNKNOWN_RATE):
+        answer = stranger.get("/licenses") if number % 2 else nobody.get("/licenses")
+        assert (answer.status, answer.headers["RateLimit"]) == (401, f'"unknown";r={59 - number};t=40')
+    problem(stranger.get("/licenses"), 429, "too-many-requests")
+    problem(nobody.get("/licenses"), 429, "too-many-requests")
+    assert machine(Scope.READ_LICENSES, name="good").get("/licenses").status == 200
+
+
 def test_each_token_and_each_person_has_their_own(clock: SimpleNamespace) -> None:
     busy = machine(Scope.READ_LICENSES, name="busy", rate=3)
     counted_down(busy)

@@ -8,12 +8,13 @@ from datetime import timedelta
 
 import pytest
 import time_machine
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from activations.api import once
 from activations.domain.scopes import Scope
 from activations.models import ApiCall, IntakeEntry, LedgerEntry, License
+from activations.services.kept_answers import KEPT, claim, forget
 from activations.services.licenses import LicenseCreated
 from tests.api.calling import Answer, Caller, machine, person
 from tests.portal.cast import entries, length
@@ -94,9 +95,53 @@ def test_a_key_in_quotes_is_the_same_key(shop: Caller) -> None:
 
 def test_keys_are_kept_for_a_week(shop: Caller) -> None:
     shop.post("/licenses", PURCHASE, key=KEY)
-    with time_machine.travel(timezone.now() + once.KEPT + timedelta(seconds=1)):
+    with time_machine.travel(timezone.now() + KEPT + timedelta(seconds=1)):
         assert shop.post("/licenses", PURCHASE, key=KEY).status == 201
     assert License.objects.count() == 2
+
+
+def test_old_answers_go_by_themselves(shop: Caller) -> None:
+    """One may hold a License Key, and nobody may call for months."""
+    shop.post("/licenses", PURCHASE, key=KEY)
+    assert forget(timezone.now()) == 0
+    with time_machine.travel(timezone.now() + KEPT + timedelta(seconds=1)):
+        shop.post("/licenses", PURCHASE, key="order-4712-license")
+        assert forget(timezone.now()) == 1
+    assert [row.key for row in ApiCall.objects.all()] == ["order-4712-license"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nobody_waits_for_a_call_of_another_beside_an_old_answer(shop: Caller) -> None:
+    """A call that is still open holds nothing that another one needs, old rows neither."""
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite has one writer at a time")
+    shop.post("/licenses", PURCHASE, key=KEY)
+    ApiCall.objects.update(called_at=timezone.now() - KEPT - timedelta(days=1))
+    inside, over = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        try:
+            with transaction.atomic():
+                claim("somebody", "another-key", "digest")
+                inside.set()
+                assert over.wait(60)
+        finally:
+            connection.close()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    try:
+        assert inside.wait(60)
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '2s'")  # waiting would fail
+        answer = shop.post("/licenses", PURCHASE, key="order-4712-license")
+        assert forget(timezone.now()) == 1
+    finally:
+        over.set()
+        holder.join()
+        with connection.cursor() as cursor:
+            cursor.execute("RESET lock_timeout")
+    assert answer.status == 201, answer
 
 
 def test_a_refusal_that_was_booked_is_kept(shop: Caller, license: LicenseCreated) -> None:

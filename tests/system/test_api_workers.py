@@ -61,14 +61,17 @@ class Served:
     process: int
 
     def post(self, path: str, sent: dict[str, Any], key: str) -> Reply:
-        headers = {
-            "Authorization": f"Bearer {self.token}",
-            "Idempotency-Key": key,
-            "Content-Type": "application/json",
-        }
+        return self.send("POST", path, sent, {"Authorization": f"Bearer {self.token}", "Idempotency-Key": key})
+
+    def ask_online(self, text: str) -> Reply:
+        """As a connected Chariot, which has no token."""
+        return self.send("POST", "/online/usage-requests", {"usage_request": text}, {})
+
+    def send(self, method: str, path: str, sent: dict[str, Any], headers: dict[str, str]) -> Reply:
+        headers = {**headers, "Content-Type": "application/json"}
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         try:
-            connection.request("POST", f"/api/v1{path}", json.dumps(sent), headers)
+            connection.request(method, f"/api/v1{path}", json.dumps(sent), headers)
             reply = connection.getresponse()
             return Reply(reply.status, {name.lower(): value for name, value in reply.getheaders()}, reply.read())
         finally:
@@ -163,6 +166,44 @@ def test_the_same_key_many_times_at_once_is_one_booking(api: Served) -> None:
         "usage_license.issued",
     ]
     assert counted["calls"] == 1
+
+
+def test_one_of_many_changes_made_from_the_same_reading_is_booked(api: Served) -> None:
+    purchase = {"customer": "Acme Water", "allowed": 1, "features": [{"code": "mqtt-server"}]}
+    bought = api.post("/licenses", purchase, "order-0001")
+    path, tag = bought.headers["location"].removeprefix("/api/v1"), bought.headers["etag"]
+
+    def change(number: int) -> Reply:
+        headers = {"Authorization": f"Bearer {api.token}", "Idempotency-Key": f"change-{number:04}", "If-Match": tag}
+        return api.send("PATCH", path, {"allowed": 2 + number, "reason": f"Order {number}"}, headers)
+
+    replies = at_once([partial(change, number) for number in range(16)])
+
+    codes = Counter((reply.status, reply.json.get("code")) for reply in replies)
+    assert codes == {(200, None): 1, (412, "changed-meanwhile"): 15}
+    kinds = [kind for _, kind in json.loads(api.portal.python(COUNTED))["kinds"]]
+    assert kinds == ["license.created", "license.allowed_changed"]
+
+
+def test_the_last_seats_are_sold_once_at_the_open_door(api: Served) -> None:
+    """Connected Chariots and a token at the same time, for the same seats."""
+    seats, hosts = 5, 16
+    make = "from tests.portal.cast import make_keys, make_license; make_keys()"
+    key = api.portal.python(f"{make}\nprint(make_license(allowed={seats}, online=True).license_key)").strip()
+    texts = from_new_hosts(key, hosts)
+    calls = [
+        partial(api.ask_online, text)
+        if number % 2
+        else partial(api.post, "/usage-requests", {"text": text}, f"request-{number:04}")
+        for number, text in enumerate(texts)
+    ]
+
+    replies = at_once(calls)
+
+    codes = Counter((reply.status, reply.json["code"]) for reply in replies)
+    assert codes == {(200, "activated"): seats, (409, "no-seat"): hosts - seats}
+    assert sold(api.portal) == {"active": seats, "seats": seats, "answers": seats}
+    assert_sound(api.portal)
 
 
 def test_workers_killed_in_the_middle_lose_and_double_nothing(api: Served) -> None:
