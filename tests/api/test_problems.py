@@ -213,7 +213,7 @@ def test_a_cursor_that_was_made_up(shop: Caller, license: LicenseCreated, cursor
 
 
 @pytest.mark.parametrize(
-    ("size", "status"), [("1", 200), ("200", 200), ("5000", 200), ("0", 400), ("x", 400), ("", 400)]
+    ("size", "status"), [("1", 200), ("200", 200), ("201", 400), ("5000", 400), ("0", 400), ("x", 400), ("", 400)]
 )
 def test_the_size_of_a_page(shop: Caller, license: LicenseCreated, size: str, status: int) -> None:
     assert shop.get("/licenses", page_size=size).status == status

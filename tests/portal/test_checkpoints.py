@@ -189,7 +189,9 @@ def test_a_checkpoint_reads_what_is_new_however_long_the_ledger_is(transactional
         looks.append(work_of(lambda: LedgerEntry.objects.filter(leaf__isnull=True).count()))
 
     few, many = work[:2], work[2:]
-    assert max(many) <= min(few) * 1.2 + 10, work
+    # A database may read a small table whole: twenty times as many entries are no more work, and far from all of it.
+    assert max(many) <= 2 * max(few), work
+    assert max(many) < looks[1] / 10, (work, looks)
     assert looks[1] > 10 * looks[0], "what is read of old entries would be counted"
 
 
