@@ -19,7 +19,7 @@ from activations.admin.base import ReadOnlyAdmin, TimeFilter, when
 from activations.admin.filters import StaffFilter, ValueFilter
 from activations.admin.paging import CappedPaginator
 from activations.admin.words import tell, title_of
-from activations.audit_queries.bodies import ever_of
+from activations.audit_queries.bodies import data_of, ever_of
 from activations.audit_queries.standing import picked
 from activations.domain.ledger import PORTAL_CHAIN, Kind
 from activations.domain.words import Ability
@@ -120,14 +120,17 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
             return "-"
         then = f"{reverse('admin:audit_as_of')}?{urlencode({'license': row.chain, 'day': f'{row.at:%Y-%m-%d}'})}"
         links = [(then, "the license at the end of that day")]
-        activation_id = json.loads(row.body)["data"].get("activation_id")
+        activation_id = data_of(row).get("activation_id")
         if activation_id:
             links.append((reverse("admin:audit_story", args=[activation_id]), f"the story of {activation_id}"))
         return format_html_join(", ", '<a href="{}">{}</a>', links)
 
     @admin.display(description="content that is hashed")
     def content(self, row: LedgerEntry) -> SafeString:
-        pretty = json.dumps(json.loads(row.body), indent=2, ensure_ascii=False)
+        try:
+            pretty = json.dumps(json.loads(row.body), indent=2, ensure_ascii=False)
+        except (ValueError, RecursionError):
+            pretty = row.body  # somebody damaged it: as it is
         return format_html('<pre class="block" tabindex="0">{}</pre>', pretty)
 
 

@@ -52,6 +52,9 @@ TITLES: dict[str, str] = {
 }
 
 
+DAMAGED = "This entry does not say what its kind must say: somebody changed it. Have the ledger checked (Audit, Check)."
+
+
 @dataclass(frozen=True)
 class Told:
     """One ledger entry as people read it."""
@@ -68,7 +71,10 @@ class Told:
 def tell(entry: LedgerEntry) -> Told:
     """The entry in words. A kind without words of its own is shown by its name, never hidden."""
     title, detail = _WORDS.get(entry.kind, (entry.kind, _nothing))
-    return Told(entry, title, detail(json.loads(entry.body)["data"]))
+    try:
+        return Told(entry, title, detail(json.loads(entry.body)["data"]))
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
+        return Told(entry, title, DAMAGED)
 
 
 def title_of(kind: str) -> str:

@@ -24,8 +24,12 @@ def data_of(entry: LedgerEntry) -> dict[str, Any]:
 
 
 def data_in(body: str) -> dict[str, Any]:
-    data: dict[str, Any] = json.loads(body)["data"]
-    return data
+    """What an entry says; of one that somebody damaged, nothing: the check of the ledger names it."""
+    try:
+        data = json.loads(body)["data"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return {}
+    return data if isinstance(data, dict) else {}
 
 
 def says(name: str, value: str) -> Q:

@@ -142,7 +142,7 @@ def decisions(since: datetime, until: datetime, *, actor: str = "", newest: int 
     requested = LedgerEntry.objects.filter(
         kind=Kind.RESTORATION_REQUESTED, chain__in={entry.chain for entry in decided}
     )
-    asked = {data_of(entry)["restoration_id"]: entry.actor for entry in requested}
+    asked = {data_of(entry).get("restoration_id"): entry.actor for entry in requested}
     return [Decided(entry, asked.get(data_of(entry).get("restoration_id", ""), "")) for entry in found]
 
 

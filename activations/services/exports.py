@@ -268,14 +268,23 @@ def _write_csv(rows: QuerySet[LedgerLeaf], out: TextIO, tell: Tell) -> int:
     writer.writerow(_COLUMNS)
     total, count = rows.values("entry").count(), 0
     for index, digest, body in _rows(rows):
-        fields = {**json.loads(body), "index": index, "hash": digest}
-        fields["data"] = json.dumps(fields["data"], ensure_ascii=False, sort_keys=True)
+        fields = {**_fields(body), "index": index, "hash": digest}
         writer.writerow([_cell(fields[column]) for column in _COLUMNS])
         count += 1
         if count % CHUNK == 0:
             tell(count, total)
     tell(count, total)
     return count
+
+
+def _fields(body: str) -> dict[str, Any]:
+    """What an entry says, by the names of the columns. Of one that somebody damaged, all of it stands as `data`."""
+    try:
+        fields = json.loads(body)
+        told = {name: fields[name] for name in _COLUMNS if name not in ("index", "hash")}
+        return {**told, "data": json.dumps(fields["data"], ensure_ascii=False, sort_keys=True)}
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return {**dict.fromkeys(_COLUMNS, ""), "data": body}
 
 
 def _cell(value: object) -> object:

@@ -77,8 +77,8 @@ def _entry(chapter: Chapter) -> Told:
     facts = [told.detail] if told.detail else []
     if chapter.no_text:
         facts.append(
-            "No mail of the portal brought the code: it was pasted, read out or given to a command. The portal keeps "
-            "no code, only the digest that it was compared with."
+            "No mail that was answered with this is known to have brought the code: it was pasted, read out, or given "
+            "to a command or the API. The portal keeps no code, only the digest that it was compared with."
         )
     links = [(f"Entry {entry.seq}", page_of(entry))]
     if chapter.request is not None:
