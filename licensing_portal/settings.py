@@ -298,6 +298,8 @@ if PRODUCTION and WEBHOOK_LOCAL_HTTP:
 
 # Requests a minute from one address to what needs no token: a connected Chariot that asks for its Usage License.
 ONLINE_RATE = within("ONLINE_RATE", env.int("ONLINE_RATE", default=30), 1, 6000)
+# Requests a minute from one address that bring no token that is taken, where one is needed.
+UNKNOWN_RATE = within("UNKNOWN_RATE", env.int("UNKNOWN_RATE", default=60), 1, 100_000)
 # What processes share for a while and may lose: how much each caller asked for.
 CACHES: dict[str, dict[str, Any]] = {
     "default": {

@@ -178,7 +178,7 @@ class PortalSchema(AutoSchema):
         else:
             operation["description"] = f"{said}\n\nAnybody may call it; limited by address.".strip()
             operation["security"] = [{}]
-        if operation["operationId"] in ("usage_requests_dry_run", "usage_requests_submit"):
+        if operation["operationId"] in ("usage_requests_dry_run", "usage_requests_submit", "licenses_change"):
             operation["requestBody"]["required"] = True  # each member may be left out, and not all of them
         _tell_parameters(operation)
         self._tell_headers(operation)
@@ -217,11 +217,17 @@ class PortalSchema(AutoSchema):
             found += ["401", "403"]
         if "{" in self.path or self.method == "POST" or "/proofs/" in self.path or "/as-of/" in self.path:
             found.append("404")
-        if self.method != "GET" or self.path.endswith("/file") or "/proofs/" in self.path:
+        if self.method != "GET" or self.path.endswith("/file") or "/proofs/" in self.path or "/as-of/" in self.path:
             found.append("409")
         if self.method != "GET":
             found += ["413", "415"]
-        if self.method != "GET" or "{" in self.path or "/proofs/" in self.path or "/as-of/" in self.path:
+        if (
+            self.method != "GET"
+            or "{" in self.path
+            or "/proofs/" in self.path
+            or "/as-of/" in self.path
+            or {"license_id", "chain"} & set(names)
+        ):
             found.append("422")
         if "If-Match" in names:
             found += ["412"]
@@ -277,6 +283,7 @@ def complete(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
     for name, schema in schemas.items():
         if name.endswith("Request") and schema.get("type") == "object":
             schema["additionalProperties"] = False
+            _say_what_text_is(schema)
         if name.startswith("Paginated"):
             _mend_page(schema)
         features = schema.get("properties", {}).get("features")
@@ -293,6 +300,15 @@ def complete(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
     return result
 
 
+def _say_what_text_is(schema: dict[str, Any]) -> None:
+    """No text has a NUL, and where it may not be empty, white space alone is not enough."""
+    for part in schema.get("properties", {}).values():
+        if part.get("type") == "string" and not {"pattern", "enum", "format"} & set(part):
+            part["pattern"] = _NOT_BLANK if part.get("minLength") else _NO_NUL
+
+
+_NO_NUL = r"^[^\x00]*$"
+_NOT_BLANK = r"^[^\x00]*[^\s\x00-\x20\x7f-\xa0][^\x00]*$"
 _BASE64 = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 # Either, as JSON Schema says it without taking the members apart: generators of clients read `oneOf` as two types.
 _TEXT_OR_MAIL: dict[str, Any] = {

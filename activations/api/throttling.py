@@ -26,7 +26,6 @@ from activations.api.doors import token_of
 
 WINDOW = 60  # seconds
 STAFF_RATE = 600
-UNKNOWN_RATE = 60  # calls from one address that bring no token that is taken, where one is needed
 log = logging.getLogger(__name__)
 
 
@@ -68,12 +67,12 @@ class ByCaller(BaseThrottle):
             return "staff", str(request.user.pk), STAFF_RATE
         if not hasattr(view, "rules"):
             return "anonymous", network_of(client_address(request)), settings.ONLINE_RATE
-        return "unknown", network_of(client_address(request)), UNKNOWN_RATE
+        return "unknown", network_of(client_address(request)), settings.UNKNOWN_RATE
 
 
 def count_unknown(request: Request) -> None:
     """Counts a call whose token is not taken. Raises Throttled when it is one too many."""
-    allowance = count("unknown", network_of(client_address(request)), UNKNOWN_RATE)
+    allowance = count("unknown", network_of(client_address(request)), settings.UNKNOWN_RATE)
     request.allowance = allowance  # type: ignore[attr-defined]
     if allowance.left < 0:
         raise Throttled(wait=allowance.seconds)

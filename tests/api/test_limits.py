@@ -101,7 +101,7 @@ def test_who_is_refused_over_and_over_is_told_to_slow_down(clock: SimpleNamespac
         assert answer.headers["RateLimit-Policy"] == '"token";q=3;w=60'
     too_many(caller)
     stranger, nobody = Caller("clt_abcdefgh_" + "x" * 43), Caller()
-    for number in range(throttling.UNKNOWN_RATE):
+    for number in range(60):
         answer = stranger.get("/licenses") if number % 2 else nobody.get("/licenses")
         assert (answer.status, answer.headers["RateLimit"]) == (401, f'"unknown";r={59 - number};t=40')
     problem(stranger.get("/licenses"), 429, "too-many-requests")

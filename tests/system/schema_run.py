@@ -66,7 +66,7 @@ def served_world(portal: Portal, folder: Path) -> Iterator[Served]:
     ).split()[-1]
     port, log = free_port(), folder / "gunicorn.log"
     command = [sys.executable, "-m", "gunicorn", "licensing_portal.wsgi", "--bind", f"127.0.0.1:{port}"]
-    with started([*command, "--workers", "2"], {**portal.env, "ONLINE_RATE": "6000"}, log):
+    with started([*command, "--workers", "2"], {**portal.env, "ONLINE_RATE": "6000", "UNKNOWN_RATE": "100000"}, log):
         address = f"http://127.0.0.1:{port}"
         until(lambda: (answer(f"{address}/healthz") or (0, ""))[0] == 200, "the portal's answer", log)
         yield Served(address, token, log)
