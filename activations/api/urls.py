@@ -55,5 +55,5 @@ urlpatterns = [
     path("v1/as-of/licenses", PastView.as_view({"get": "licenses"})),
     path("v1/as-of/licenses/<str:license_id>", PastView.as_view({"get": "license"})),
     path("v1/online/usage-requests", online_usage_request, name="online"),
-    re_path(r"(?s)^.*$", no_such_address),
+    re_path(r"^[\s\S]*$", no_such_address),
 ]

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 
 from activations.domain.scopes import Scope
 from activations.services.booking import iso
@@ -44,3 +45,9 @@ def test_times_before_the_year_1000_have_four_digits_too(reader: Caller) -> None
     assert iso(datetime(8, 3, 22, 12, 3, 17, 431038, tzinfo=UTC)) == "0008-03-22T12:03:17.431038Z"
     answer = reader.post("/ledger/exports", {"until": "0008-03-22T12:03:17.431038Z"})
     assert (answer.status, answer["until"]) == (202, "0008-03-22T12:03:17.431038Z")
+
+
+def test_an_address_with_a_line_end_is_answered_by_a_problem() -> None:
+    answer = Caller().get("/ledger/entries/a%0Ab/-1")
+    assert (answer.status, answer.code) == (404, "not-found")
+    assert reverse("admin:index") == "/admin/"  # a pattern that cannot be turned round would break every page
