@@ -171,7 +171,7 @@ class UsageRequestView(PortalView):
     def dry_run(self, request: Request) -> Response:
         """What this Usage Request would lead to. Books nothing, and counts as never seen."""
         result = self._submit(self.given(Submit), dry_run=True)
-        return Response(_said(result)) if isinstance(result, Submission) else refusal(result)
+        return Response(result.as_json()) if isinstance(result, Submission) else refusal(result)
 
     @extend_schema(
         operation_id="usage_requests_submit",
@@ -210,7 +210,7 @@ class UsageRequestView(PortalView):
 
 
 def _answer(result: Submission) -> Response:
-    data = _said(result)
+    data = result.as_json()
     if result.stale:
         detail = "Something changed since the dry run, so nothing was booked. `decision` is how it stands now."
         return problem(status=409, code="facts-changed", detail=detail, decision=data)
@@ -218,33 +218,3 @@ def _answer(result: Submission) -> Response:
         return problem(status=409, code=data["code"], detail=data["message"], decision=data)
     where = {"Location": f"/api/v1/usage-requests/{result.request_id}"}
     return Response(data, status=202 if result.decision.outcome is Outcome.PENDING else 200, headers=where)
-
-
-def _said(result: Submission) -> dict[str, Any]:
-    decision = result.decision
-    return {
-        "outcome": decision.outcome.value,
-        "code": decision.code,
-        "message": decision.staff,
-        "customer_message": decision.customer,
-        "warnings": list(decision.warnings),
-        "booked": result.booked,
-        "digest": result.digest,
-        "license_id": result.license_id,
-        "request_id": result.request_id,
-        "activation_id": result.activation_id,
-        "usage_license_id": result.usage_license_id,
-        "usage_license": result.usage_license,
-        "seats_before": decision.seats_before,
-        "seats_after": decision.seats_after,
-        "repaired_lines": list(result.repaired),
-        "options": [
-            {
-                "decide": option.choice.value,
-                "activation_id": option.activation_id,
-                "ability": option.ability.value,
-                "explanation": option.explanation,
-            }
-            for option in decision.options
-        ],
-    }

@@ -25,8 +25,12 @@ class ContactAdded:
     new: bool
 
 
-def add_contact(*, customer_id: int, name: str, email: str, actor: Actor) -> ContactAdded | Refused | BadInput:
-    """Notices go to this address from now on. One that the customer has already is left as it is."""
+def add_contact(
+    *, customer_id: int, name: str, email: str, actor: Actor, new_customer: bool = False
+) -> ContactAdded | Refused | BadInput:
+    """Notices go to this address from now on. One that the customer has already is left as it is. Whom to email of a
+    customer is for who may change its licenses; `new_customer`: it was made in this transaction and has nobody yet.
+    """
     if not actor.abilities & set(EDITORS):
         return Refused("not-allowed", f"{actor.name} may not change contacts. Ask a license manager.")
     problem = bad_contact(name, email) or bad_email(email.strip())
@@ -36,8 +40,14 @@ def add_contact(*, customer_id: int, name: str, email: str, actor: Actor) -> Con
         customer = Customer.objects.select_for_update().filter(pk=customer_id).first()
         if customer is None:
             return BadInput("customer-unknown", f"There is no customer {customer_id}.")
-        _, new = Contact.objects.get_or_create(customer=customer, email=email.strip(), defaults={"name": name.strip()})
-        if new:
-            told = {"contacts_added": 1, "contacts_changed": 0, "customer_made": False}
-            record(StaffKind.CONTACTS_CHANGED, customer.name, told, actor=actor.name)
-    return ContactAdded(customer.name, new)
+        if Contact.objects.filter(customer=customer, email=email.strip()).exists():
+            return ContactAdded(customer.name, new=False)
+        if not new_customer and not actor.may(Ability.CHANGE_LICENSE):
+            return Refused(
+                "not-allowed",
+                "This customer is known, and a new contact of it needs the scope licenses:change. Leave it out.",
+            )
+        Contact.objects.create(customer=customer, email=email.strip(), name=name.strip())
+        told = {"contacts_added": 1, "contacts_changed": 0, "customer_made": False}
+        record(StaffKind.CONTACTS_CHANGED, customer.name, told, actor=actor.name)
+    return ContactAdded(customer.name, new=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -42,6 +43,36 @@ class Submission:
     usage_license_id: str | None = None
     usage_license: str | None = None  # the text block
     reply: str | None = None  # to the customer, if one was asked for; it is kept with the booking
+
+    def as_json(self) -> dict[str, Any]:
+        """As the command and the API answer."""
+        decision = self.decision
+        return {
+            "outcome": decision.outcome.value,
+            "code": decision.code,
+            "message": decision.staff,
+            "customer_message": decision.customer,
+            "warnings": list(decision.warnings),
+            "booked": self.booked,
+            "digest": self.digest,
+            "license_id": self.license_id,
+            "request_id": self.request_id,
+            "activation_id": self.activation_id,
+            "usage_license_id": self.usage_license_id,
+            "usage_license": self.usage_license,
+            "seats_before": decision.seats_before,
+            "seats_after": decision.seats_after,
+            "repaired_lines": list(self.repaired),
+            "options": [
+                {
+                    "decide": option.choice.value,
+                    "activation_id": option.activation_id,
+                    "ability": option.ability.value,
+                    "explanation": option.explanation,
+                }
+                for option in decision.options
+            ],
+        }
 
 
 def submit_usage_request(

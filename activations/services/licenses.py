@@ -63,6 +63,7 @@ class LicenseCreated:
     license_id: str
     license_key: str = field(repr=False)  # the one time it is shown; it is mailed to the customer
     warnings: tuple[str, ...] = ()
+    new_customer: bool = False  # it was made with the license
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ def create_license(
     key = LicenseKey(seed=secrets.token_bytes(8), secret=secrets.token_bytes(16))
     license_id = format_public_id("LIC", secrets.token_bytes(10))
     with transaction.atomic(), Book(chain=license_id, actor=actor, source=source) as book:
-        buyer, _ = Customer.objects.get_or_create(name=customer.strip())
+        buyer, new = Customer.objects.get_or_create(name=customer.strip())
         license = License.objects.create(
             license_id=license_id,
             customer=buyer,
@@ -133,7 +134,7 @@ def create_license(
         data = {"customer": buyer.name, "product": product, "allowed": allowed, "seats": seats, **terms}
         # Said only where it is true: the entries of all other licenses stay what they were before there was a choice.
         book.add(Kind.LICENSE_CREATED, {**data, "online": True} if online else data)
-    return LicenseCreated(license_id, key.text, expiry_warnings(features))
+    return LicenseCreated(license_id, key.text, expiry_warnings(features), new_customer=new)
 
 
 def _add_terms(

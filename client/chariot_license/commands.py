@@ -140,15 +140,7 @@ def _activate(options: argparse.Namespace, progress: Progress) -> int:
     asked = asking.until_answered(server, block, minutes, say=streams.say)
     if not isinstance(asked, Given):
         return _not_given(asked, options, progress)
-    progress.stands = INSTALL_OPEN
-    done = instance.install(asked.block)
-    progress.stands = ""
-    if isinstance(done, Refused):
-        return _refuse(done, options)
-    progress.stands = INSTALLED
-    _warn(done.warnings)
-    _answer(options, progress, answers.installed_json(done), answers.installed_text(done))
-    return DONE
+    return _installed(instance, asked.block, options, progress)
 
 
 def _carry(options: argparse.Namespace, progress: Progress) -> int:
@@ -192,7 +184,11 @@ def _not_given(asked: "Asked", options: argparse.Namespace, progress: Progress) 
 
 def _install(options: argparse.Namespace, progress: Progress) -> int:
     streams.require_output()
-    instance, source = _instance(options), _input(options.file)
+    return _installed(_instance(options), _input(options.file), options, progress)
+
+
+def _installed(instance: Instance, source: str | bytes, options: argparse.Namespace, progress: Progress) -> int:
+    """Installs the Usage License in a text, and says so."""
     progress.stands = INSTALL_OPEN
     done = instance.install(source)
     progress.stands = ""

@@ -54,7 +54,7 @@ class Command(PortalCommand):
                 reason=options["reason"],
             )
         )
-        answer = _answer(submission)
+        answer = submission.as_json()
         if submission.stale:
             message = "Something changed since the dry run, so nothing was booked. This is how it stands now: "
             changed = {
@@ -76,36 +76,6 @@ class Command(PortalCommand):
 
     def lines(self, answer: dict[str, Any]) -> list[str]:
         return [answer["usage_license"].rstrip("\n")] if answer["usage_license"] else []
-
-
-def _answer(submission: Submission) -> dict[str, Any]:
-    decision = submission.decision
-    return {
-        "outcome": decision.outcome.value,
-        "code": decision.code,
-        "message": decision.staff,
-        "customer_message": decision.customer,
-        "warnings": list(decision.warnings),
-        "booked": submission.booked,
-        "digest": submission.digest,
-        "license_id": submission.license_id,
-        "request_id": submission.request_id,
-        "activation_id": submission.activation_id,
-        "usage_license_id": submission.usage_license_id,
-        "usage_license": submission.usage_license,
-        "seats_before": decision.seats_before,
-        "seats_after": decision.seats_after,
-        "repaired_lines": list(submission.repaired),
-        "options": [
-            {
-                "decide": option.choice.value,
-                "activation_id": option.activation_id,
-                "ability": option.ability.value,
-                "explanation": option.explanation,
-            }
-            for option in decision.options
-        ],
-    }
 
 
 def _with_options(submission: Submission) -> str:

@@ -37,11 +37,6 @@ def ask_for_export(
     return queue.ask(KIND, asked, actor=actor)
 
 
-def exports_of(actor: Actor) -> list[Job]:
-    """What this account or token asked for, newest first."""
-    return list(Job.objects.filter(kind=KIND, asked_by=actor.name)[:50])
-
-
 @runs(KIND)
 def write(work: Work) -> dict[str, object]:
     asked, actor = work.job.asked_for, _actor(work.job.asked_by)
