@@ -16,7 +16,7 @@ import environ  # type: ignore[import-untyped]
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from licensing_portal import databases, mailboxes, own_secrets, providers, receivers
+from licensing_portal import api, databases, mailboxes, own_secrets, providers, receivers
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.FileAwareEnv()
@@ -312,47 +312,7 @@ CACHES: dict[str, dict[str, Any]] = {
     else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "shared"},
     "own": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "own"},
 }
-REST_FRAMEWORK: dict[str, Any] = {
-    "DEFAULT_AUTHENTICATION_CLASSES": [
-        "activations.api.doors.TokenAuthentication",
-        "activations.api.doors.StaffSession",
-    ],
-    "DEFAULT_PERMISSION_CLASSES": ["activations.api.doors.ByRule"],
-    "DEFAULT_THROTTLE_CLASSES": ["activations.api.throttling.ByCaller"],
-    "DEFAULT_PARSER_CLASSES": ["activations.api.parsing.BoundedJSON"],
-    "DEFAULT_RENDERER_CLASSES": ["activations.api.rendering.PlainJSON"],
-    "DEFAULT_PAGINATION_CLASS": "activations.api.paging.Newest",
-    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
-    "DEFAULT_SCHEMA_CLASS": "activations.api.schema.PortalSchema",
-    "EXCEPTION_HANDLER": "activations.api.problems.handled",
-    "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%S.%fZ",  # UTC, as in the ledger
-    "URL_FORMAT_OVERRIDE": None,
-}
-SPECTACULAR_SETTINGS: dict[str, Any] = {
-    "TITLE": "Offline licensing portal",
-    "DESCRIPTION": "Licenses, Usage Requests, activations, restorations and the ledger, for other systems.",
-    "VERSION": "1.0.0",
-    "OAS_VERSION": "3.1.0",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SCHEMA_PATH_PREFIX": "/api/v1",
-    "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    "ENUM_NAME_OVERRIDES": {
-        "ActivationState": "activations.api.choices.ACTIVATION_STATES",
-        "JobState": "activations.api.choices.JOB_STATES",
-        "LicenseStatus": "activations.api.choices.LICENSE_STATUSES",
-        "Outcome": "activations.api.choices.OUTCOMES",
-        "RequestState": "activations.api.choices.REQUEST_STATES",
-        "RestorationState": "activations.api.choices.RESTORATION_STATES",
-    },
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "activations.api.schema.complete",
-    ],
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": False, "validatorUrl": None},
-}
+REST_FRAMEWORK, SPECTACULAR_SETTINGS = api.REST_FRAMEWORK, api.SPECTACULAR_SETTINGS
 
 # --- static files -----------------------------------------------------------------------------------------
 
